@@ -1,0 +1,1 @@
+"""Measures gwproxy beside its neighbours, as ratios within adjacent rounds (see README.md)."""

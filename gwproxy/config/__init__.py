@@ -1,0 +1,1 @@
+"""What a user writes: the file's types, its loading, and its checks."""

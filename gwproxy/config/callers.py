@@ -1,0 +1,132 @@
+"""Who calls, and how much one may use: [auth], [roles], [tiers] and every limit."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct, field
+
+from gwproxy.config.forms import SOME, Choice, Count, Credential, Secret, Text, Timeout, says
+from gwproxy.config.units import Duration
+
+Access = Literal["public", "authenticated", "aggregations"]
+# No "none", and no way to write it: RFC 8725 section 3.1.
+Algorithm = Literal[
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
+
+
+class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """So many requests in a window, and a burst on top."""
+
+    requests: Annotated[Count, says("Requests allowed in one window.")]
+    window: Annotated[Timeout, says("Length of the window.")]
+    burst: Annotated[
+        Count | None,
+        says("Capacity of a token bucket that refills at requests / window; none when left out."),
+    ] = None
+
+
+class RateLimit(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A limit that each caller has by itself, with other values for some tiers."""
+
+    tiers: Annotated[dict[str, Count], says("Requests in one window for callers of these tiers.")] = {}
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits that stand on no service and no route."""
+
+    everybody: Annotated[Limit | None, says("All callers of all routes together.")] = field(
+        default=None, name="global"
+    )
+
+
+class Tier(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one caller of a class of use may have in all, over every route."""
+
+    access: Annotated[tuple[Access, ...], says("Which kinds of route callers of this tier may ask.")] = (
+        "public",
+        "authenticated",
+    )
+    priority: Annotated[
+        int, says("Who is served first when the gateway or a service is saturated: the higher number.")
+    ] = 0
+
+
+class Claims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which claims of a token say who the caller is."""
+
+    id: Annotated[Text, says("Claim with the caller's id.")] = "sub"
+    role: Annotated[Text, says("Claim with the role.")] = "role"
+    permissions: Annotated[Text, says("Claim with the permissions.")] = "permissions"
+    tier: Annotated[Text, says("Claim with the tier.")] = "tier"
+    tenant: Annotated[Text, says("Claim with the tenant.")] = "tenant"
+
+
+class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="jwt"):
+    """Callers prove who they are by a signed token."""
+
+    choices: ClassVar[tuple[Choice, ...]] = (Choice(("key", "key_file", "jwks"), required=True),)
+
+    source: Annotated[Credential, says("Where the token is sent.")] = field(
+        default="header:Authorization", name="from"
+    )
+    algorithms: Annotated[
+        Annotated[tuple[Algorithm, ...], SOME], says("Signatures that are believed; no others are.")
+    ]
+    key: Annotated[Secret | None, says("The key itself: a shared secret, or a public key in PEM.")] = None
+    key_file: Annotated[Text | None, says("File that holds the key.")] = None
+    jwks: Annotated[Text | None, says("Address of a JSON Web Key Set.")] = None
+    issuer: Annotated[Text | None, says("What the token's iss must be; not looked at when left out.")] = None
+    audience: Annotated[
+        Text | None, says("What the token's aud must contain; not looked at when left out.")
+    ] = None
+    leeway: Annotated[Duration, says("How far clocks may differ when a token's times are compared.")] = (
+        Duration(30)
+    )
+    claims: Annotated[Claims, says("Which claims say who the caller is.")] = field(default_factory=Claims)
+
+
+class ApiKeyEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One key, known by its hash only, and whom it stands for."""
+
+    hash: Annotated[
+        Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')],
+        says("Hash of the key, never the key itself."),
+    ]
+    id: Annotated[Text, says("Id of the caller.")]
+    role: Annotated[Text | None, says("Role of the caller, out of [roles].")] = None
+    tier: Annotated[Text | None, says("Tier of the caller, out of [tiers].")] = None
+
+
+class ApiKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="api_key"):
+    """Callers prove who they are by a key that was given to them."""
+
+    source: Annotated[Credential, says("Where the key is sent.")] = field(
+        default="header:X-API-Key", name="from"
+    )
+    keys: Annotated[tuple[ApiKeyEntry, ...], says("The keys that are known.")] = ()
+
+
+class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The ways to prove who is calling: [auth.NAME], tried in the order of the file."""
+
+    # Every key of the table that is not a field of its own is an entry of this one.
+    rest: ClassVar[str] = "methods"
+
+    default_tier: Annotated[
+        Text | None, says("Tier of a caller whose credential names none, or one that does not exist.")
+    ] = None
+    methods: Annotated[dict[str, Jwt | ApiKey], says("One way to prove who is calling.")] = {}

@@ -1,0 +1,56 @@
+"""Everything that can be said against a configuration whose values have the right types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Problem
+from gwproxy.config.rules import addresses, listeners, paths, references, routes, services
+
+RULES: Final[tuple[Callable[[Loaded], Iterator[Problem]], ...]] = (
+    addresses.urls,
+    addresses.state_url,
+    addresses.route_hosts,
+    addresses.networks,
+    listeners.listeners,
+    listeners.admin_token,
+    services.tls,
+    references.services,
+    references.limits,
+    references.tiers,
+    references.roles,
+    references.parts,
+    routes.methods,
+    routes.authentication,
+    routes.duplicates,
+    routes.headers,
+    routes.redirects,
+    routes.without_service,
+    routes.merges,
+    paths.patterns,
+    paths.service_paths,
+    paths.cache_tags,
+    paths.part_paths,
+    paths.strip_prefixes,
+)
+
+
+def check(loaded: Loaded) -> list[Problem]:
+    """All problems across keys, errors and warnings, in the order of the files' lines. Ties of routes that only the
+    trie can know are told by compile."""
+    return ordered((problem for rule in RULES for problem in rule(loaded)), loaded.files)
+
+
+def ordered(problems: Iterable[Problem], files: tuple[str, ...]) -> list[Problem]:
+    """By file as read, then by line; a mistake in a default is told once, not for each route that has it."""
+    rank = {name: index for index, name in enumerate(files)}
+    first: dict[tuple[object, ...], Problem] = {}
+    for problem in problems:
+        first.setdefault(
+            (problem.place, problem.kind, problem.key.rpartition(".")[2], problem.found), problem
+        )
+    return sorted(
+        first.values(), key=lambda each: (rank.get(each.place.file, 0), each.place.line, each.place.column)
+    )

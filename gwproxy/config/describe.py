@@ -1,0 +1,65 @@
+"""msgspec's types in words, for what a problem calls "expected"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec.inspect as mi
+
+from gwproxy.config.problems import show
+from gwproxy.config.units import Duration
+
+DURATION_FORM = 'a duration such as "250ms", "5s", "10m" or a number of seconds'
+SIZE_FORM = 'a size such as "64KiB", "10MiB" or a number of bytes'
+
+
+def peel(type_: mi.Type) -> tuple[mi.Type, dict[str, Any]]:
+    """Take a type out of its annotations: the bare type, and all that was said about it."""
+    extra: dict[str, Any] = {}
+    while isinstance(type_, mi.Metadata):
+        extra = {**(type_.extra_json_schema or {}), **extra}
+        type_ = type_.type
+    return type_, extra
+
+
+def members(union: mi.UnionType) -> tuple[mi.Type, ...]:
+    """What a union offers besides None: a file has no null, None only means that a key was not written."""
+    return tuple(each for each in union.types if not isinstance(each, mi.NoneType))
+
+
+def describe(type_: mi.Type) -> str:
+    """What a value of this type looks like, with its article: "a whole number", "a table"."""
+    bare, extra = peel(type_)
+    if "title" in extra:
+        return str(extra["title"])
+    match bare:
+        case mi.UnionType():
+            return " or ".join(describe(each) for each in members(bare))
+        case mi.LiteralType():
+            return " or ".join(show(value) for value in bare.values)
+        case mi.CustomType():
+            return DURATION_FORM if bare.cls is Duration else SIZE_FORM
+        case mi.VarTupleType():
+            return f"an array, each of it {describe(bare.item_type)}"
+        case mi.IntType() | mi.FloatType():
+            return f"a {'whole ' if isinstance(bare, mi.IntType) else ''}number{bounds(bare)}"
+        case mi.StrType():
+            return "a string"
+        case mi.BoolType():
+            return "true or false"
+    return "a table"
+
+
+def bounds(type_: mi.IntType | mi.FloatType) -> str:
+    """The limits of a number, as words that follow it."""
+    said = [
+        f"{word} {limit:g}"
+        for word, limit in (
+            ("at least", type_.ge),
+            ("above", type_.gt),
+            ("at most", type_.le),
+            ("below", type_.lt),
+        )
+        if limit is not None
+    ]
+    return f", {' and '.join(said)}" if said else ""

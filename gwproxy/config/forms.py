@@ -1,0 +1,51 @@
+"""Forms of value that several keys share, and how a key says what it means.
+
+The title of a form is what a problem calls "expected"; the description of a key goes into the JSON Schema and into
+docs/configuration.md. Both live here and on the structs' fields, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
+
+from gwproxy.config.units import Duration, Size
+
+
+class Choice(NamedTuple):
+    """Keys of one table of which at most one may be written; exactly one where it is required."""
+
+    keys: tuple[str, ...]
+    required: bool = False
+
+
+def says(text: str) -> Meta:
+    """What a key means, in a sentence for people."""
+    return Meta(description=text)
+
+
+# At least one element, where an array is written at all. Not msgspec's min_length: a default may well be empty, and
+# must still be readable from what a worker is sent.
+SOME = Meta(extra_json_schema={"minItems": 1})
+
+_POSITIVE = {"exclusiveMinimum": 0}
+
+# A time-out of nothing would refuse everything, and never means "none": to have none, leave the key out.
+Timeout = Annotated[Duration, Meta(extra_json_schema=_POSITIVE)]
+Bound = Annotated[Size, Meta(extra_json_schema=_POSITIVE)]
+Count = Annotated[int, Meta(ge=1)]
+Whole = Annotated[int, Meta(ge=0)]
+
+Path = Annotated[str, Meta(pattern="^/", title='a path that begins with "/"')]
+Text = Annotated[str, Meta(min_length=1, title="a string that is not empty")]
+# RFC 9110 section 5.6.2
+HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", title="the name of a header")]
+# RFC 9110 section 5.5: no control bytes but the tab, so that no value can end its line.
+HeaderValue = Annotated[
+    str, Meta(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", title="a header's value, without control characters")
+]
+Credential = Annotated[
+    str, Meta(pattern=r"^(header|cookie|query):.+$", title='"header:NAME", "cookie:NAME" or "query:NAME"')
+]
+Secret = Annotated[str, Meta(extra_json_schema={"writeOnly": True})]

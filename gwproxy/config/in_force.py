@@ -1,0 +1,115 @@
+"""What this version accepts and checks, but does not do yet: told by check, by the log at start, and by explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from gwproxy.config.either import all_routes, requires_auth
+from gwproxy.config.problems import Key, dotted
+from gwproxy.config.routes import Route
+from gwproxy.config.schema import Config, State
+
+# ignored: as if it were not written. closed: answered 401 to everybody. 501: let in, but answered 501.
+Effect = Literal["ignored", "closed", "501"]
+
+
+class Notice(Struct, frozen=True):
+    """One feature that is not in force: what becomes of it, the first key that asks for it, and how many do."""
+
+    feature: str
+    effect: Effect
+    key: str
+    count: int
+    text: str
+
+    def __str__(self) -> str:
+        more = f" and {self.count - 1} more" if self.count > 1 else ""
+        return f"{self.key}{more}: {self.text}"
+
+
+def not_in_force(config: Config) -> list[Notice]:
+    """One Notice for each feature that the configuration uses and this version does not have."""
+    found: tuple[tuple[str, Effect, Iterable[Key], str], ...] = (
+        ("workers", "ignored", _workers(config), "ignored in this version, which serves from one process"),
+        (
+            "authentication",
+            "closed",
+            _closed(config),
+            "authentication does not exist yet: answered 401 to everybody",
+        ),
+        (
+            "aggregations",
+            "501",
+            _aggregations(config),
+            "aggregations do not exist yet: answered 501 once let in",
+        ),
+        ("limits", "ignored", _limits(config), "limits are not counted yet: nothing is refused for them"),
+        ("retries", "ignored", _of_services(config, "retries"), "requests are not sent again yet"),
+        ("circuit breakers", "ignored", _of_services(config, "circuit_breaker"), "circuits never open yet"),
+        (
+            "health checks",
+            "ignored",
+            _of_services(config, "health_check"),
+            "targets are not asked for health yet",
+        ),
+        ("balancing", "ignored", _balances(config), "targets are taken in turn, by weight, whatever it says"),
+        ("cache", "ignored", _caches(config), "answers are not kept yet: every request reaches the service"),
+        (
+            "cors",
+            "ignored",
+            [("cors",)] if config.cors else [],
+            "CORS does not exist yet: no header of it is sent",
+        ),
+        ("admin", "ignored", [("admin",)] if config.admin else [], "there is no admin listener yet"),
+        ("state", "ignored", [("state",)] if config.state != State() else [], "nothing is stored yet"),
+    )
+    return [_notice(feature, effect, list(keys), text) for feature, effect, keys, text in found if any(keys)]
+
+
+def _notice(feature: str, effect: Effect, keys: list[Key], text: str) -> Notice:
+    return Notice(feature, effect, dotted(keys[0]), len(keys), text)
+
+
+def _workers(config: Config) -> list[Key]:
+    return [] if config.gateway.workers == 1 else [("gateway", "workers")]
+
+
+def _closed(config: Config) -> list[Key]:
+    return [key for key, route in all_routes(config) if requires_auth(route)]
+
+
+def _aggregations(config: Config) -> list[Key]:
+    return [("aggregations", index) for index in range(len(config.aggregations))]
+
+
+def _of_services(config: Config, field: str) -> list[Key]:
+    return [("services", name, field) for name, service in config.services.items() if getattr(service, field)]
+
+
+def _balances(config: Config) -> list[Key]:
+    services = config.services.items()
+    return [("services", name, "balance") for name, service in services if service.balance != "round_robin"]
+
+
+def _caches(config: Config) -> list[Key]:
+    return [("routes", index, "cache") for index, route in enumerate(config.routes) if route.cache]
+
+
+def _limits(config: Config) -> list[Key]:
+    return list(_limit_keys(config))
+
+
+def _limit_keys(config: Config) -> Iterator[Key]:
+    if config.limits.everybody:
+        yield "limits", "global"
+    yield from (("tiers", name) for name in config.tiers)
+    yield from _of_services(config, "limit")
+    yield from _of_services(config, "rate_limits")
+    for key, route in all_routes(config):
+        if route.limit:
+            yield (*key, "limit")
+        if isinstance(route, Route) and route.rate_limit:
+            yield (*key, "rate_limit")

@@ -1,0 +1,77 @@
+"""Names that stand for something written elsewhere in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from gwproxy.config.callers import ApiKey
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Key, Problem, did_you_mean, show
+
+
+def services(loaded: Loaded) -> Iterator[Problem]:
+    """A route's service, and those of an aggregation's parts, exist."""
+    known = loaded.config.services
+    for index, route in enumerate(loaded.config.routes):
+        if route.service is not None:
+            yield from _known(loaded, "unknown_service", ("routes", index, "service"), route.service, known)
+    for index, aggregation in enumerate(loaded.config.aggregations):
+        for place, part in enumerate(aggregation.parts):
+            key: Key = ("aggregations", index, "parts", place, "service")
+            yield from _known(loaded, "unknown_service", key, part.service, known)
+
+
+def limits(loaded: Loaded) -> Iterator[Problem]:
+    """A route's rate_limit is one that its service has."""
+    for index, route in enumerate(loaded.config.routes):
+        service = loaded.config.services.get(route.service or "")
+        if route.rate_limit is not None and service is not None:
+            key = ("routes", index, "rate_limit")
+            yield from _known(loaded, "unknown_limit", key, route.rate_limit, service.rate_limits)
+
+
+def tiers(loaded: Loaded) -> Iterator[Problem]:
+    """Wherever a tier is named, it is one of [tiers]."""
+    for key, name in _named_tiers(loaded):
+        yield from _known(loaded, "unknown_tier", key, name, loaded.config.tiers)
+
+
+def _named_tiers(loaded: Loaded) -> Iterator[tuple[Key, str]]:
+    auth = loaded.config.auth
+    if auth.default_tier is not None:
+        yield ("auth", "default_tier"), auth.default_tier
+    for method_name, method in auth.methods.items():
+        for index, entry in enumerate(method.keys if isinstance(method, ApiKey) else ()):
+            if entry.tier is not None:
+                yield ("auth", method_name, "keys", index, "tier"), entry.tier
+    for name, service in loaded.config.services.items():
+        for limit_name, limit in service.rate_limits.items():
+            for tier in limit.tiers:
+                yield ("services", name, "rate_limits", limit_name, "tiers", tier), tier
+
+
+def roles(loaded: Loaded) -> Iterator[Problem]:
+    """The role of an API key is one of [roles]."""
+    for name, method in loaded.config.auth.methods.items():
+        for index, entry in enumerate(method.keys if isinstance(method, ApiKey) else ()):
+            if entry.role is not None:
+                key = ("auth", name, "keys", index, "role")
+                yield from _known(loaded, "unknown_role", key, entry.role, loaded.config.roles)
+
+
+def parts(loaded: Loaded) -> Iterator[Problem]:
+    """Each part of an aggregation has a name of its own."""
+    for index, aggregation in enumerate(loaded.config.aggregations):
+        seen: set[str] = set()
+        for place, part in enumerate(aggregation.parts):
+            if part.name in seen:
+                key = ("aggregations", index, "parts", place, "as")
+                yield loaded.problem(
+                    "duplicate_part", key, found=show(part.name), hint="give each its own name"
+                )
+            seen.add(part.name)
+
+
+def _known(loaded: Loaded, kind: str, key: Key, name: str, known: Collection[str]) -> Iterator[Problem]:
+    if name not in known:
+        yield loaded.problem(kind, key, found=show(name), hint=did_you_mean(name, known))

@@ -1,0 +1,145 @@
+"""What a route or an aggregation says besides its path: methods, headers, who may ask, how it answers."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gwproxy.config.either import all_routes, hosts_of, methods_of, requires_auth
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Key, Problem, did_you_mean, show
+from gwproxy.config.routes import FORWARDING_KEYS, Aggregation, Route
+
+# What httptools reads in a request line. CONNECT and TRACE are not among them: no route ever gets those.
+METHODS: Final = frozenset({
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "PURGE", "LINK", "UNLINK",
+    "SOURCE", "COPY", "LOCK", "UNLOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "SEARCH", "BIND",
+    "REBIND", "UNBIND", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE", "M-SEARCH", "NOTIFY",
+    "SUBSCRIBE", "UNSUBSCRIBE", "MKCALENDAR",
+})  # fmt: skip
+# Framing and the connection are the gateway's own (RFC 9112 section 6, RFC 9110 section 7.6.1).
+FRAMING: Final = frozenset({
+    "connection", "content-length", "transfer-encoding", "keep-alive", "te", "trailer", "upgrade",
+    "proxy-connection", "date",
+})  # fmt: skip
+_HOOK: Final = re.compile(r"python:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def methods(loaded: Loaded) -> Iterator[Problem]:
+    """Every method is one that can reach the gateway."""
+    for key, name in _named_methods(loaded):
+        if name == "*" and key[0] == "routes":
+            continue
+        if name not in METHODS:
+            hint = "it never reaches a route" if name in ("CONNECT", "TRACE") else _nearest_method(name)
+            yield loaded.problem("unknown_method", key, found=show(name), hint=hint)
+
+
+def _nearest_method(name: str) -> str:
+    return did_you_mean(name.upper(), sorted(METHODS))
+
+
+def _named_methods(loaded: Loaded) -> Iterator[tuple[Key, str]]:
+    for key, route in all_routes(loaded.config):
+        if isinstance(route, Route) and route.methods:
+            yield from (((*key, "methods", index), name) for index, name in enumerate(route.methods))
+        else:
+            yield (*key, "method"), route.method
+        for index, part in enumerate(route.parts if isinstance(route, Aggregation) else ()):
+            yield (*key, "parts", index, "method"), part.method
+
+
+def authentication(loaded: Loaded) -> Iterator[Problem]:
+    """Who may ask is said by every route, and not in two ways."""
+    known = bool(loaded.config.auth.methods)
+    for key, route in all_routes(loaded.config):
+        where = (*key, "requires_auth")
+        if route.permissions and route.requires_auth is False:
+            yield loaded.problem("auth_contradicted", where, found="false", hint="leave out one of the two")
+        elif known and route.requires_auth is None and not route.permissions:
+            yield loaded.problem("auth_unsaid", where, expected="true or false")
+        elif not known and requires_auth(route):
+            hint = "write an [auth.NAME], or every request is answered 401"
+            yield loaded.problem("nobody_can_enter", where, hint=hint)
+
+
+def duplicates(loaded: Loaded) -> Iterator[Problem]:
+    """No two routes are for the very same requests; ties of other kinds are told by the compiler of the routes."""
+    seen: dict[tuple[object, ...], Key] = {}
+    for key, route in all_routes(loaded.config):
+        headers = route.headers if isinstance(route, Route) else {}
+        conditions = frozenset((name.lower(), value) for name, value in headers.items())
+        hosts = {host.lower() for host in hosts_of(route)} or {""}
+        same = [(host, method, route.path, conditions) for host in hosts for method in methods_of(route)]
+        first = next((seen[each] for each in same if each in seen), None)
+        if first is not None:
+            place = loaded.places.find(first)
+            yield loaded.problem(
+                "duplicate_route", (*key, "path"), found=show(route.path), hint=f"first at {place}"
+            )
+        for each in same:
+            seen.setdefault(each, key)
+
+
+def headers(loaded: Loaded) -> Iterator[Problem]:
+    """A fixed answer does not set what frames it, and a condition names each header once."""
+    for index, route in enumerate(loaded.config.routes):
+        for name in route.respond.headers if route.respond else ():
+            if name.lower() in FRAMING:
+                key: Key = ("routes", index, "respond", "headers", name)
+                yield loaded.problem("bad_header", key, found=show(name), hint="the gateway itself sets it")
+        seen: set[str] = set()
+        for name in route.headers:
+            if name.lower() in seen:
+                hint = "names of headers are alike in any case"
+                yield loaded.problem(
+                    "bad_header", ("routes", index, "headers", name), found=show(name), hint=hint
+                )
+            seen.add(name.lower())
+
+
+def redirects(loaded: Loaded) -> Iterator[Problem]:
+    """A redirect leads to a path or an http(s) address, in characters that a header may have."""
+    for index, route in enumerate(loaded.config.routes):
+        to = route.redirect.to if route.redirect else "/"
+        if not re.fullmatch(r"(/|https?://[^/])[\x21-\x7e]*", to):
+            expected = 'a path that begins with "/", or an http(s) address, percent-encoded'
+            yield loaded.problem(
+                "bad_url", ("routes", index, "redirect", "to"), found=show(to), expected=expected
+            )
+
+
+def without_service(loaded: Loaded) -> Iterator[Problem]:
+    """Keys of forwarding do nothing on a route that no service answers."""
+    for index, route in enumerate(loaded.config.routes):
+        if route.service is None and (route.respond or route.redirect):
+            for name in sorted(FORWARDING_KEYS):
+                if ("routes", index, name) in loaded.places:
+                    yield loaded.problem(
+                        "no_effect", ("routes", index, name), hint="no service answers this route"
+                    )
+
+
+def merges(loaded: Loaded) -> Iterator[Problem]:
+    """A merge is a hook or an expression; the latter is compiled where JMESPath is installed."""
+    for index, aggregation in enumerate(loaded.config.aggregations):
+        fault = _merge_fault(aggregation.merge) if aggregation.merge else ""
+        if fault:
+            key = ("aggregations", index, "merge")
+            yield loaded.problem("bad_merge", key, found=show(aggregation.merge), hint=fault)
+
+
+def _merge_fault(merge: str) -> str:
+    if merge.startswith("python:"):
+        return "" if _HOOK.fullmatch(merge) else "write python:package.module:function"
+    try:
+        jmespath = importlib.import_module("jmespath")
+    except ImportError:
+        return ""
+    try:
+        jmespath.compile(merge)
+    except ValueError as error:
+        return " ".join(str(error).split("\n")[0].split())
+    return ""

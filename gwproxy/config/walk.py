@@ -1,0 +1,181 @@
+"""From what TOML holds to the structs of schema.py, noting every mistake on the way.
+
+msgspec itself stops at the first mistake and knows no lines. This walks value and type side by side. Where a value
+cannot be used it notes one Problem and goes on with a stand-in, so that the rules of check.py can look at the rest of
+the file too; a configuration with a stand-in in it is never handed out (load.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+import msgspec.inspect as mi
+
+from gwproxy.config.describe import describe, members, peel
+from gwproxy.config.forms import Choice
+from gwproxy.config.placeholders import PlaceholderError
+from gwproxy.config.places import Places
+from gwproxy.config.problems import Key, Problem, did_you_mean, dotted, show
+from gwproxy.config.scalars import Misfit, scalar
+
+type_info = cache(mi.type_info)
+
+
+class Walk:
+    """One walk over one configuration's values. `problems` fills as it goes."""
+
+    def __init__(self, places: Places, environ: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self._places = places
+        self._environ = environ
+
+    def read(self, type_: mi.Type, value: object, key: Key) -> Any:
+        """Turn a value into its type; a stand-in where it does not fit, with a Problem noted."""
+        try:
+            return self._convert(type_, value, key)
+        except PlaceholderError as error:
+            self._add(error.kind, key, found=error.found, hint=error.hint)
+        except Misfit as misfit:
+            secret = peel(type_)[1].get("writeOnly")
+            found = "(hidden)" if secret else misfit.found or show(value)
+            self._add(misfit.kind, key, misfit.expected or describe(type_), found)
+        return stand_in(type_)
+
+    def _convert(self, type_: mi.Type, value: object, key: Key) -> Any:
+        bare, extra = peel(type_)
+        match bare:
+            case mi.StructType():
+                return self._struct(bare, _table(value), key)
+            case mi.DictType():
+                return self._dict(bare, _table(value), key)
+            case mi.VarTupleType():
+                return self._tuple(bare, value, key, extra.get("minItems", 0))
+            case mi.UnionType():
+                return self._union(bare, value, key)
+        return scalar(type_, value, self._environ)
+
+    def _struct(self, struct: mi.StructType, table: dict[str, object], key: Key) -> Any:
+        fields = {field.encode_name: field for field in struct.fields}
+        rest = getattr(struct.cls, "rest", None)
+        values: dict[str, Any] = {}
+        others: dict[str, object] = {}
+        meant: set[str] = set()
+        for name, value in table.items():
+            if name in fields and name != rest:
+                values[fields[name].name] = self.read(fields[name].type, value, (*key, name))
+            elif rest:
+                others[name] = value
+            elif name != struct.tag_field:
+                meant.add(self._unknown(name, fields, (*key, name)))
+        if rest:
+            values[rest] = self.read(fields[rest].type, others, key)
+        written = table.keys() | meant
+        for field in struct.fields:
+            if field.required and field.name not in values:
+                values[field.name] = stand_in(field.type)
+                if field.encode_name not in written:
+                    self._add("missing_key", (*key, field.encode_name), describe(field.type))
+        self._choices(struct.cls, written, key)
+        return struct.cls(**values)
+
+    def _unknown(self, name: str, fields: Mapping[str, mi.Field], key: Key) -> str:
+        """Note a key that the table does not have; return the one that was probably meant, or nothing."""
+        hint = did_you_mean(name, fields)
+        self._add("unknown_key", key, hint=hint)
+        return hint.split('"')[1] if '"' in hint else ""
+
+    def _choices(self, cls: type, written: set[str], key: Key) -> None:
+        """Keys that exclude each other, and those that go together."""
+        choices: tuple[Choice, ...] = getattr(cls, "choices", ())
+        for choice in choices:
+            found = [name for name in choice.keys if name in written]
+            if len(found) > 1:
+                self._add("conflicting_keys", (*key, found[1]), hint=f"write only one of {', '.join(found)}")
+            elif choice.required and not found:
+                self._add("missing_key", key, f"one of {', '.join(choice.keys)}")
+        pairs: tuple[tuple[str, ...], ...] = getattr(cls, "together", ())
+        for pair in pairs:
+            lacking = [name for name in pair if name not in written]
+            if len(lacking) == 1:
+                self._add("missing_key", (*key, lacking[0]), hint=f"{' and '.join(pair)} go together")
+
+    def _dict(self, type_: mi.DictType, table: dict[str, object], key: Key) -> dict[str, Any]:
+        for name in table:
+            try:
+                scalar(type_.key_type, name, {})
+            except (Misfit, PlaceholderError):
+                self._add("wrong_form", (*key, name), describe(type_.key_type), show(name))
+        return {name: self.read(type_.value_type, value, (*key, name)) for name, value in table.items()}
+
+    def _tuple(self, type_: mi.VarTupleType, value: object, key: Key, least: int) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Misfit("wrong_type")
+        if len(value) < least:
+            raise Misfit("wrong_form", expected="at least one element", found="an empty array")
+        return tuple(self.read(type_.item_type, each, (*key, index)) for index, each in enumerate(value))
+
+    def _union(self, union: mi.UnionType, value: object, key: Key) -> Any:
+        offered = members(union)
+        if len(offered) == 1:
+            return self._convert(offered[0], value, key)
+        tagged = [bare for bare in (peel(each)[0] for each in offered) if isinstance(bare, mi.StructType)]
+        if tagged:
+            return self._tagged(tagged, _table(value), key)
+        misfits: list[Misfit] = []
+        for each in offered:
+            try:
+                return self._convert(each, value, key)
+            except Misfit as misfit:
+                misfits.append(misfit)
+        # What was right but for its value tells more than what was of another type altogether.
+        best = next((misfit for misfit in misfits if misfit.kind != "wrong_type"), misfits[0])
+        raise Misfit(best.kind, expected=describe(union), found=best.found)
+
+    def _tagged(self, tagged: list[mi.StructType], table: dict[str, object], key: Key) -> Any:
+        """A table whose kind is told by one of its keys."""
+        name = str(tagged[0].tag_field)
+        tags = {str(each.tag): each for each in tagged}
+        if name not in table:
+            self._add("missing_key", (*key, name), " or ".join(map(show, tags)))
+            return stand_in(tagged[0])
+        tag = self.read(mi.LiteralType(values=tuple(tags)), table[name], (*key, name))
+        # With an unknown tag nothing can be said about the other keys.
+        return self._struct(tags[tag], table, key) if tag in tags else stand_in(tagged[0])
+
+    def _add(self, kind: str, key: Key, expected: str = "", found: str = "", hint: str = "") -> None:
+        place = self._places.find(key)
+        self.problems.append(
+            Problem(kind=kind, place=place, key=dotted(key), expected=expected, found=found, hint=hint)
+        )
+
+
+def _table(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise Misfit("wrong_type")
+    return value
+
+
+def stand_in(type_: mi.Type) -> Any:
+    """A harmless value of a type, to stand where the file's own is unusable."""
+    bare, _ = peel(type_)
+    match bare:
+        case mi.StructType():
+            required = {field.name: stand_in(field.type) for field in bare.fields if field.required}
+            return bare.cls(**required)
+        case mi.UnionType():
+            nothing = len(members(bare)) < len(bare.types)
+            return None if nothing else stand_in(members(bare)[0])
+        case mi.DictType():
+            return {}
+        case mi.VarTupleType():
+            return ()
+        case mi.CustomType():
+            return bare.cls(1)
+        case mi.IntType() | mi.FloatType():
+            return 1
+        case mi.BoolType():
+            return False
+    return msgspec.UNSET if isinstance(bare, mi.LiteralType) else ""

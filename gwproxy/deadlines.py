@@ -1,0 +1,90 @@
+"""All deadlines of one worker in one wheel.
+
+A timer a phase a request would cost more than parsing it. Here a thing with deadlines writes the time into its own
+`due` and is filed once under the tick in which it may fall; a later `due` moves nothing, the wheel looks again when
+the filed tick comes. So the usual request, which ends long before its deadline, pays an assignment and a comparison.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+NEVER: Final = float("inf")
+TICK_S: Final = 0.02
+
+
+class Timed(Protocol):
+    """What the wheel may hold: `due` and `filed` (the tick it is filed under) start as NEVER and 0."""
+
+    due: float
+    filed: int
+
+    def expired(self, now: float) -> None:
+        """`due` has passed; it may set a new one."""
+
+
+class Wheel:
+    """Calls `expired` on each thing whose `due` has passed, at most a tick (20 ms) late."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._slots: dict[int, list[Timed]] = {}
+        self._handle: asyncio.TimerHandle | None = None
+        self._swept = int(clock() / TICK_S)
+
+    def set(self, thing: Timed, due: float) -> None:
+        """Let `thing` expire at `due` (monotonic seconds), whatever was set before."""
+        thing.due = due
+        if due is NEVER:
+            return
+        tick = max(int(due / TICK_S) + 1, self._swept)
+        if thing.filed == 0 or tick < thing.filed:
+            self._file(thing, tick)
+
+    def _file(self, thing: Timed, tick: int) -> None:
+        thing.filed = tick
+        slot = self._slots.get(tick)
+        if slot is None:
+            self._slots[tick] = [thing]
+        else:
+            slot.append(thing)
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(TICK_S, self._turn)
+
+    def _turn(self) -> None:
+        self._handle = None
+        self.sweep()
+        if self._slots and self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(TICK_S, self._turn)
+
+    def sweep(self) -> None:
+        """Look at every tick up to now. Tests with their own clock call this themselves."""
+        now = self.clock()
+        tick = int(now / TICK_S)
+        slots = self._slots
+        first, self._swept = self._swept, tick + 1
+        # After a long pause of the process there may be more ticks than slots.
+        passed = range(first, tick + 1) if tick - first < len(slots) else sorted(t for t in slots if t <= tick)
+        for number in passed:
+            for thing in slots.pop(number, ()):
+                if thing.filed == number:
+                    thing.filed = 0
+                    self._look(thing, now)
+
+    def _look(self, thing: Timed, now: float) -> None:
+        due = thing.due
+        if due <= now:
+            thing.due = NEVER
+            thing.expired(now)
+        elif due != NEVER:
+            self._file(thing, max(int(due / TICK_S) + 1, self._swept))
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._slots.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

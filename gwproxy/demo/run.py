@@ -1,0 +1,106 @@
+"""`gwproxy demo`: the sample services, and the gateway in front of them, in one process."""
+
+import asyncio
+import errno
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvloop
+
+from gwproxy.config.load import load
+from gwproxy.config.loaded import Loaded
+from gwproxy.demo.guide import guide
+from gwproxy.demo.services import HOST, pick_ports, plan_services, start_services, url_of
+from gwproxy.runtime.listeners import ListenError
+from gwproxy.runtime.worker import Worker
+
+DEMO_FILE: Final = Path(__file__).with_name("demo.toml")
+"""The open routes under /demo/; it includes the routes.toml beside it."""
+
+
+def on_free_port(loaded: Loaded) -> tuple[Loaded, list[str]]:
+    """The configuration listening where it says, or on a free port and with a sentence about that."""
+    wanted = int(loaded.config.gateway.listen[0].rpartition(":")[2])
+    ports, notes = pick_ports({"the gateway": wanted})
+    gateway = msgspec.structs.replace(loaded.config.gateway, listen=(f"{HOST}:{ports['the gateway']}",))
+    config = msgspec.structs.replace(loaded.config, gateway=gateway)
+    return msgspec.structs.replace(loaded, config=config), notes
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[asyncio.Event]:
+    """An event that SIGINT or SIGTERM sets; a second signal cancels the task, for who will not wait."""
+    loop, task, stop = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for each in signals:
+        loop.add_signal_handler(each, on_signal)
+    try:
+        yield stop
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+
+async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
+    plan = plan_services(environ)
+    loaded, moved = on_free_port(load(DEMO_FILE, plan.environ))
+    # First in, last out: services outlive the gateway, so that requests under way end as they would.
+    await held.enter_async_context(await start_services(plan.ports))
+    worker = Worker(loaded)
+    held.push_async_callback(worker.stop)
+    await worker.start()
+    return guide(url_of(worker.ports[0]), plan.ports, (*plan.notes, *moved))
+
+
+def _lost_a_port(error: BaseException) -> bool:
+    return isinstance(error, ListenError) or (isinstance(error, OSError) and error.errno == errno.EADDRINUSE)
+
+
+async def start(environ: Mapping[str, str]) -> tuple[str, AsyncExitStack]:
+    """Starts services and gateway: the guide to them, and what to close at the end.
+
+    A port that was free may be lost before it is listened on, to another demo perhaps. Then all is planned
+    anew; the third time its OSError or ListenError is raised.
+    """
+    for more in (True, True, False):
+        held = AsyncExitStack()
+        try:
+            return await _start(environ, held), held
+        except BaseException as error:
+            await held.aclose()
+            if not (more and _lost_a_port(error)):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def demo(environ: Mapping[str, str], stop: asyncio.Event, say: Callable[[str], None]) -> None:
+    """Serves until `stop` is set, and says through `say` what there is to try."""
+    text, held = await start(environ)
+    async with held:
+        say(text)
+        await stop.wait()
+        say("Finishing what is under way; Ctrl-C again ends it at once.")
+
+
+async def _until_signal(environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+    with asked_to_stop() as stop:
+        await demo(environ, stop, say)
+
+
+def main(environ: Mapping[str, str], say: Callable[[str], None] = print) -> None:
+    """Runs the demo until Ctrl-C or SIGTERM; what the configuration or a port refuses is raised."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_until_signal(environ, say))
+        except asyncio.CancelledError:
+            raise SystemExit(130) from None

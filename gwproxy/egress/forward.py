@@ -1,0 +1,57 @@
+"""Attempts: pick a target, take a connection, send, and give back the answer's head with its body under way.
+
+`attempt` is one request to one target and knows nothing of callers, routes or other attempts: what retries, breaks,
+balances, caches or combines takes hold of it from outside.
+"""
+
+from __future__ import annotations
+
+from gwproxy.egress.pool import Pool
+from gwproxy.egress.request import IDEMPOTENT, Answer, Request, Times, may_resend
+from gwproxy.errors import GatewayError
+from gwproxy.exchange import Exchange
+
+
+async def attempt(exchange: Exchange, pool: Pool, request: Request, times: Times) -> Answer:
+    """Send `request` to the target of `pool`, once; where a kept connection had gone stale, once more on a new one.
+
+    Raises GatewayError: `bad_gateway`, `upstream_timeout`, `overloaded`; or CancelledError when the caller leaves,
+    with the connection closed.
+    """
+    exchange.tries += 1
+    exchange.target = pool.name
+    connection = pool.take(checked=not request.replayable)
+    if connection is None:
+        exchange.reused = False
+        return await _on_new(exchange, pool, request, times)
+    exchange.reused = True
+    waiter = connection.send(exchange, request, times)
+    try:
+        answer: Answer = await waiter
+        return answer
+    except GatewayError as error:
+        again = may_resend(
+            idempotent=request.method in IDEMPOTENT, written=not error.unsent, reused=error.reused, answered=False,
+            replayable=request.body is None,
+        )  # fmt: skip
+        if not again:
+            raise
+    except BaseException:
+        connection.abort()
+        raise
+    exchange.tries += 1
+    exchange.reused = False
+    return await _on_new(exchange, pool, request, times)
+
+
+async def _on_new(exchange: Exchange, pool: Pool, request: Request, times: Times) -> Answer:
+    connection = await pool.open(exchange, times)
+    waiter = connection.send(exchange, request, times)
+    try:
+        answer: Answer = await waiter
+        return answer
+    except GatewayError:
+        raise
+    except BaseException:
+        connection.abort()
+        raise

@@ -1,0 +1,101 @@
+"""One request and its answer on their way through the gateway: all that is known of them, in one slotted object.
+
+A leaf: it names types of the rooms that fill it, and imports none of them to run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from gwproxy.wire.fields import Fields
+    from gwproxy.wire.flow import Body
+    from gwproxy.wire.request import RequestHead
+
+
+class Caller(Protocol):
+    """The connection a request came on, as far as the way of a request needs it."""
+
+    def interim(self, status: int, fields: Fields | None) -> None:
+        """Pass an interim answer (1xx) on."""
+
+
+class Sender:
+    """Who sent a request, and what we tell the service of that: the same for all heads of a connection that are alike.
+
+    `address` is the client's (a trusted proxy's word for it, where there is one), `trusted` whether the peer itself
+    is a trusted proxy, `lines` the fields that go to the service, `request_id` and `correlation_id` a trusted
+    proxy's, and `looped` that this very gateway has forwarded the request before.
+    """
+
+    __slots__ = ("address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "trusted")
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.trusted = False
+        self.lines = b""
+        self.request_id = b""
+        self.correlation_id = b""
+        self.looped = False
+        self.proto = b"http"
+        self.host = b""
+
+
+class Exchange:
+    """One request and its answer. Times are monotonic seconds; 0.0 where it never came to that."""
+
+    __slots__ = (
+        "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "error",
+        "finishers", "first_byte", "head", "method", "params", "path", "query", "raw", "request_id", "reused", "route", "sent",
+        "sender", "server_timing", "service", "started", "status", "target", "tries", "waited_s",
+    )  # fmt: skip
+
+    def __init__(self, head: RequestHead, sender: Sender, body: Body | None, started: float) -> None:
+        self.head = head
+        self.method = head.method
+        self.sender = sender
+        self.body = body
+        self.started = started
+        path, mark, query = head.target.partition(b"?")
+        self.path = path
+        # With its "?", so that an empty query stays one.
+        self.query = mark + query
+        self.raw: list[bytes] = []
+        self.params: tuple[bytes, ...] = ()
+        self.route: Any = None
+        self.caller: Caller | None = None
+        self.request_id = b""
+        self.correlation_id = b""
+        # What the record tells.
+        self.status = 0
+        self.code = ""
+        self.answered_by = "gateway"
+        self.error: BaseException | None = None
+        self.service = ""
+        self.target = ""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.sent = 0.0
+        self.first_byte = 0.0
+        self.connect_s = 0.0
+        self.waited_s = 0.0
+        self.tries = 0
+        self.reused = False
+
+
+class Reply:
+    """What goes back to the caller. `head` is the status line, `lines` whole field lines, each with its CRLF.
+
+    `body` is the whole body, or one under way; `length` is what Content-Length shall say (-1: chunked, or until the
+    connection closes for a caller of HTTP/1.0; -2: the field is left out, as in a 304 without one).
+    """
+
+    __slots__ = ("body", "close", "head", "length", "lines", "status")
+
+    def __init__(self, status: int, head: bytes, lines: bytes, body: bytes | Body, length: int) -> None:
+        self.status = status
+        self.head = head
+        self.lines = lines
+        self.body = body
+        self.length = length
+        self.close = False

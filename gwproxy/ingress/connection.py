@@ -1,0 +1,490 @@
+"""One caller's connection: bytes to a request, the request to its reply, the reply to bytes.
+
+What may come next is the receiver's table (wire/receiver.py); here is the I/O around it. Invariants: one request at a
+time, answered in order; a reply is begun at most once, and ends whole or visibly cut; every exchange is recorded
+once, in `_over`; when the caller is gone, so is what was done for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import TYPE_CHECKING, Any, Final
+
+from gwproxy.deadlines import NEVER
+from gwproxy.drive import Drive
+from gwproxy.errors import CLIENT_CLOSED, Blame, GatewayError, Phase
+from gwproxy.exchange import Exchange, Reply, Sender
+from gwproxy.ingress.run import refusal, run
+from gwproxy.steps.protect import too_large
+from gwproxy.wire.fields import Fields
+from gwproxy.wire.flow import HIGH, LOW, Body
+from gwproxy.wire.framing import LAST_CHUNK, chunk
+from gwproxy.wire.receiver import (
+    BODY,
+    BROKEN,
+    CLOSED,
+    HEAD,
+    IDLE,
+    LINGERING,
+    LOST,
+    READ_AHEAD,
+    REPLIED,
+    REPLIED_LAST,
+    REPLYING,
+    Receiver,
+)
+from gwproxy.wire.request import CHUNKED, FieldsOfRequest, RequestHead
+
+if TYPE_CHECKING:
+    from gwproxy.ingress.server import GatewayServer
+
+LINGER_S: Final = 2.0
+LINGER_BYTES: Final = 256 * 1024
+CONTINUE_S: Final = 1.0
+MAX_REQUESTS: Final = 10_000
+_GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+
+# As in egress: one read's room for all connections, copied out before the call returns.
+_ROOM: Final = memoryview(bytearray(HIGH))
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection of a caller."""
+
+    __slots__ = (
+        "_about", "_awaits_continue", "_blocked", "_body", "_buffered", "_chunked", "_drive", "_exchange", "_last",
+        "_lingered", "_paused", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
+        "scheme", "server", "took_over",
+    )  # fmt: skip
+
+    def __init__(self, server: GatewayServer) -> None:
+        self.server = server
+        self.receiver = Receiver(server.max_head)
+        self.due = NEVER
+        self.filed = 0
+        self.peer = ""
+        self.scheme = b"http"
+        self.took_over: asyncio.BaseProtocol | None = None
+        self._transport: Any = None
+        self._served = 0
+        self._about: FieldsOfRequest | None = None
+        self._sender: Sender | None = None
+        self._exchange: Exchange | None = None
+        self._drive: Drive | None = None
+        self._body: Body | None = None
+        self._reply_body: Body | None = None
+        self._awaits_continue = False
+        self._blocked = False
+        self._buffered = 0
+        self._chunked = False
+        self._last = False
+        self._lingered = 0
+        self._paused = False
+
+    def __repr__(self) -> str:
+        return f"<Connection from {self.peer}, {self.receiver!r}, {self._served} served>"
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: Any) -> None:
+        transport.set_write_buffer_limits(HIGH, LOW)
+        self._transport = transport
+        peername = transport.get_extra_info("peername")
+        # A unix socket's peer has no address.
+        self.peer = peername[0] if isinstance(peername, tuple) else ""
+        if transport.get_extra_info("ssl_object") is not None:
+            self.scheme = b"https"
+        server = self.server
+        server.opened(self)
+        if len(server.connections) > server.max_connections:
+            self._refuse(
+                GatewayError(
+                    "too_many_connections", "Too many connections", blame=Blame.GATEWAY, close=True, retry_after_s=1
+                )
+            )
+            return
+        server.wheel.set(self, server.wheel.clock() + server.keepalive_s)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _ROOM
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = bytes(_ROOM[:nbytes])
+        receiver = self.receiver
+        state = receiver.state
+        if state == IDLE or state == HEAD:
+            self._next(data)
+        elif state == BODY:
+            self._take_body(data)
+        elif state == REPLYING:
+            receiver.held += data
+            if len(receiver.held) > READ_AHEAD:
+                self.pause()
+        elif state == LINGERING:
+            self._lingered += nbytes
+            if self._lingered > LINGER_BYTES:
+                self._abort()
+
+    def eof_received(self) -> bool:
+        if self.server.half_close and self._exchange is not None:
+            # What is under way is answered; the transport closes after it.
+            self._last = True
+            return True
+        self._leave("end of file from the caller")
+        return False
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._leave(f"connection lost: {exc}")
+        self.due = NEVER
+        self.server.gone(self)
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        self._buffered = self._transport.get_write_buffer_size()
+        self.server.wheel.set(self, self.server.wheel.clock() + self.server.body_s)
+        if self._reply_body is not None:
+            self._reply_body.pause()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._reply_body is not None:
+            self._reply_body.resume()
+        elif self.receiver.state == IDLE:
+            self.server.wheel.set(self, self.server.wheel.clock() + self.server.keepalive_s)
+            self._next(b"")
+
+    # -- a request in
+
+    def _next(self, data: bytes) -> None:
+        """Serve what is whole, until something has to be waited for."""
+        receiver = self.receiver
+        while not self._blocked:
+            was = receiver.state
+            try:
+                head = receiver.head(data)
+            except GatewayError as error:
+                self._refuse(error)
+                return
+            if head is None:
+                if was == IDLE and receiver.state == HEAD:
+                    self.server.wheel.set(self, self.server.wheel.clock() + self.server.header_s)
+                return
+            data = b""
+            self._begin(head)
+            if receiver.state != IDLE:
+                return
+        if data:
+            receiver.held += data
+
+    def _begin(self, head: RequestHead) -> None:
+        server = self.server
+        about = self.receiver.about
+        sender = self._sender
+        if sender is None or about is not self._about:
+            self._about = about
+            sender = self._sender = server.trust.sender(head.fields, head.authority, self.peer, self.scheme)
+        body = Body(self, head.length) if self.receiver.state == BODY else None
+        exchange = Exchange(head, sender, body, server.wheel.clock())
+        exchange.caller = self
+        exchange.request_id = sender.request_id or server.ids()
+        exchange.correlation_id = sender.correlation_id or exchange.request_id
+        self._exchange = exchange
+        self._served += 1
+        if body is not None:
+            self._body = body
+            self._awaits_continue = head.expects
+            server.wheel.set(self, exchange.started + (CONTINUE_S if head.expects else server.body_s))
+            if self.receiver.held:
+                held, self.receiver.held = self.receiver.held, b""
+                self._take_body(held)
+        drive = self._drive = Drive(self._serve(exchange), self._served_one)
+        drive.start()
+
+    async def _serve(self, exchange: Exchange) -> None:
+        self._send(exchange, await run(exchange, self.server.bound))
+
+    def _served_one(self, error: BaseException | None) -> None:
+        self._drive = None
+        if error is not None and self._exchange is not None:
+            # Cancelled, or a mistake of ours behind the last line that could still reply.
+            self._cut(error)
+
+    def _take_body(self, data: bytes) -> None:
+        """Bytes of the request's body."""
+        body = self._body
+        self._awaits_continue = False
+        try:
+            payload = self.receiver.body(data)
+        except GatewayError as error:
+            self._break_body(error)
+            return
+        if body is None:
+            return
+        if body.limit and body.size + len(payload) > body.limit:
+            self._break_body(too_large(body.limit))
+            return
+        if payload:
+            body.put(payload)
+        if self.receiver.state == BODY:
+            self.due = self.server.wheel.clock() + self.server.body_s
+        else:
+            self._body = None
+            body.end()
+
+    def _break_body(self, error: GatewayError) -> None:
+        body, self._body = self._body, None
+        self.receiver.move(BROKEN)
+        self._last = True
+        if body is not None:
+            body.fail(error)
+
+    def interim(self, status: int, fields: Fields | None) -> None:
+        """Pass an interim answer on: 100 where it is waited for, others to callers that know them (RFC 9110 15.2)."""
+        exchange = self._exchange
+        if exchange is None or self._reply_body is not None or not exchange.head.minor:
+            return
+        if status == 100:
+            if self._awaits_continue:
+                self._awaits_continue = False
+                self.server.wheel.set(self, self.server.wheel.clock() + self.server.body_s)
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif fields is not None:
+            self._transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, fields.joined()))
+
+    # -- a reply out
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Reply to what was no request, and end."""
+        server = self.server
+        head = RequestHead(b"", b"", 1, Fields())
+        sender = server.trust.sender(head.fields, b"", self.peer, self.scheme)
+        exchange = self._exchange = Exchange(head, sender, None, server.wheel.clock())
+        exchange.request_id = exchange.correlation_id = server.ids()
+        self._last = True
+        self._send(exchange, refusal(exchange, error))
+
+    def _send(self, exchange: Exchange, reply: Reply) -> None:
+        """Write the reply's head, and its body as far as there is one."""
+        server = self.server
+        head = exchange.head
+        exchange.status = reply.status
+        last = (
+            self._last or reply.close or not head.keep or server.draining or self._served >= MAX_REQUESTS
+            or self.receiver.state != REPLYING
+        )  # fmt: skip
+        length, body = reply.length, reply.body
+        self._chunked = False
+        framing = b""
+        if length >= 0:
+            framing = b"Content-Length: %d\r\n" % length
+        elif length == CHUNKED:
+            if head.minor:
+                self._chunked = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+            else:
+                last = True
+        if last:
+            self._last = True
+            framing += b"Connection: close\r\n"
+        elif not head.minor:
+            framing += b"Connection: keep-alive\r\n"
+        start = b"%b%b%b%b\r\n" % (reply.head, reply.lines, framing, server.told(exchange))
+        if isinstance(body, bytes):
+            self._transport.write(start + body if body else start)
+            exchange.bytes_out = len(body)
+            self._over(exchange)
+            return
+        self._reply_body = body
+        self._transport.write(start)
+        if self._blocked:
+            body.pause()
+        body.connect(self)
+
+    def write(self, data: bytes) -> None:
+        """A piece of the reply's body."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.bytes_out += len(data)
+            self._transport.write(chunk(data) if self._chunked else data)
+
+    def finish(self) -> None:
+        """The reply's body is whole."""
+        self._reply_body = None
+        exchange = self._exchange
+        if exchange is not None:
+            if self._chunked:
+                self._transport.write(LAST_CHUNK)
+            self._over(exchange)
+
+    def fail(self, error: BaseException) -> None:
+        """The reply's body will never be whole: the caller must see that."""
+        self._reply_body = None
+        if self._exchange is not None:
+            self._cut(error)
+
+    def _over(self, exchange: Exchange) -> None:
+        """The exchange has ended, one way or another: record it, and go on to the next, or to the end."""
+        self._exchange = None
+        body, self._body = self._body, None
+        if body is not None:
+            exchange.bytes_in = body.size
+            body.abort()
+        elif exchange.body is not None:
+            exchange.bytes_in = exchange.body.size
+        self.server.over(exchange)
+        receiver = self.receiver
+        if receiver.state == CLOSED:
+            return
+        if self._last:
+            self._end()
+            return
+        receiver.move(REPLIED)
+        self.due = self.server.wheel.clock() + self.server.keepalive_s
+        if self.filed == 0:
+            self.server.wheel.set(self, self.due)
+        if self._paused:
+            self.resume()
+        if receiver.held and self._drive is None:
+            self._next(b"")
+
+    # -- backpressure of the request's body (Faucet), and of pipelining
+
+    def pause(self) -> None:
+        """Read no more for now. Nobody notices then that the caller leaves, so the server looks now and then."""
+        if not self._paused and self.receiver.state != CLOSED:
+            self._paused = True
+            self._transport.pause_reading()
+            self.server.paused.add(self)
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused:
+            self._paused = False
+            self.server.paused.discard(self)
+            if self.receiver.state != CLOSED:
+                if self.receiver.state == BODY:
+                    self.due = self.server.wheel.clock() + self.server.body_s
+                self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Nobody takes the rest of the request's body: what still comes is dropped, within a bound."""
+        self._body = None
+        self._last = True
+
+    def look(self) -> None:
+        """While reading is paused: has the caller gone?"""
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), _GONE)
+        events = poll.poll(0)
+        if events and not (self.server.half_close and not events[0][1] & (select.POLLHUP | select.POLLERR)):
+            self._leave("left while reading was paused")
+            self._abort()
+
+    # -- ends
+
+    def expired(self, now: float) -> None:
+        """A deadline has passed; which one, the state tells."""
+        state = self.receiver.state
+        server = self.server
+        if self._blocked:
+            self._stalled(now)
+        elif state == IDLE or state == LINGERING:
+            self._abort() if state == LINGERING else self._transport.close()
+        elif state == HEAD:
+            self._refuse(GatewayError("request_timeout", "The request head took too long", close=True))
+        elif state == BODY and self._awaits_continue:
+            self.interim(100, None)
+        elif state == BODY and self._paused:
+            server.wheel.set(self, now + server.body_s)
+        elif state == BODY:
+            error = GatewayError("request_timeout", "The request body took too long", phase=Phase.BODY, close=True)
+            self._break_body(error)
+
+    def _stalled(self, now: float) -> None:
+        """The caller doesn't read. Whoever reads at least something within the time goes on."""
+        waiting = self._transport.get_write_buffer_size()
+        if waiting < self._buffered:
+            self._buffered = waiting
+            self.server.wheel.set(self, now + self.server.body_s)
+            return
+        self._leave("the caller reads too slowly")
+        self._abort()
+
+    def _leave(self, cause: str) -> None:
+        """The caller is gone: so is all that was done for it."""
+        receiver = self.receiver
+        exchange = self._exchange
+        receiver.move(LOST)
+        self.server.paused.discard(self)
+        if exchange is None:
+            return
+        gone = GatewayError("bad_request", "The caller left", phase=Phase.REPLY, cause=cause)
+        body, self._body = self._body, None
+        reply_body, self._reply_body = self._reply_body, None
+        drive, self._drive = self._drive, None
+        exchange.code = "client_closed"
+        exchange.error = gone
+        if drive is not None:
+            drive.cancel()
+        if reply_body is not None:
+            reply_body.abort()
+        if body is not None:
+            body.fail(gone)
+        if self._exchange is not None:
+            exchange.status = exchange.status if reply_body is not None else CLIENT_CLOSED
+            self._over(exchange)
+
+    def _cut(self, error: BaseException) -> None:
+        """End an exchange whose reply cannot be whole, visibly: before the end of its framing."""
+        exchange = self._exchange
+        assert exchange is not None
+        if isinstance(error, GatewayError):
+            exchange.code = exchange.code or error.code
+        exchange.error = error.with_traceback(None)
+        self._last = True
+        self._abort()
+        self._over(exchange)
+
+    def _end(self) -> None:
+        """The last reply is written. Close, but not onto bytes still coming: a reset could take the reply with it."""
+        receiver = self.receiver
+        clean = receiver.state == REPLYING and not receiver.held
+        receiver.move(REPLIED_LAST)
+        if clean or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        receiver.held = b""
+        self._transport.write_eof()
+        self.resume()
+        self.server.wheel.set(self, self.server.wheel.clock() + LINGER_S)
+
+    def _abort(self) -> None:
+        """Close at once. What hasn't been written is lost, and a body without a framing ends in a reset."""
+        self.receiver.move(LOST)
+        self.server.paused.discard(self)
+        exchange = self._exchange
+        if exchange is not None and not exchange.head.minor and self._reply_body is None:
+            _reset_on_close(self._transport)
+        self._transport.abort()
+
+    def end_idle(self) -> None:
+        """The worker drains: close if nothing is under way, else after the reply."""
+        self._last = True
+        if self.receiver.state == IDLE and not self.receiver.held:
+            self._transport.close()
+
+    def kill(self) -> None:
+        """The drain is over."""
+        self._leave("the drain ended")
+        self._abort()
+
+
+def _reset_on_close(transport: Any) -> None:
+    """SO_LINGER 0: the only way to tell a caller of HTTP/1.0 that a body without a length is not whole."""
+    import socket
+    import struct
+
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,0 +1,57 @@
+"""The only writer of the gateway's own answers: problem+json (RFC 9457), fixed replies, and nothing of the input."""
+
+from __future__ import annotations
+
+import http
+from typing import Final
+
+import orjson
+
+from gwproxy.errors import WORDS, GatewayError
+from gwproxy.exchange import Exchange, Reply
+
+_TYPE: Final = "urn:gwproxy:problem:"
+_PROBLEM: Final = b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+
+
+def status_line(status: int) -> bytes:
+    """A status line with its CRLF and the registered reason phrase."""
+    line = _LINES.get(status)
+    return line if line is not None else b"HTTP/1.1 %d \r\n" % status
+
+
+_LINES: Final = {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in http.HTTPStatus}
+
+
+def problem(error: GatewayError, request_id: bytes) -> Reply:
+    """The reply that tells `error`: its word, its title and its detail."""
+    status, title = WORDS[error.code]
+    body = orjson.dumps(
+        {
+            "type": _TYPE + error.code,
+            "title": title,
+            "status": status,
+            "detail": error.detail,
+            "error": error.detail,
+            "code": error.code,
+            "request_id": request_id.decode("latin-1"),
+        }
+    )
+    lines = _PROBLEM
+    if error.code == "unauthenticated":
+        lines += b"WWW-Authenticate: Bearer\r\n"
+    if error.retry_after_s:
+        lines += b"Retry-After: %d\r\n" % error.retry_after_s
+    for name, value in error.fields:
+        lines += b"%b: %b\r\n" % (name, value)
+    reply = Reply(status, status_line(status), lines, body, len(body))
+    reply.close = error.close
+    return reply
+
+
+def fixed(exchange: Exchange, status: int, lines: bytes, body: bytes) -> Reply:
+    """A reply that the configuration wrote. HEAD and 204 have no body, but HEAD tells its length."""
+    if status == 204 or status == 304:
+        return Reply(status, status_line(status), lines, b"", -2)
+    content = b"" if exchange.method == b"HEAD" else body
+    return Reply(status, status_line(status), lines, content, len(body))

@@ -1,0 +1,89 @@
+"""Snapshot × what lives on: each compiled route gets the callables that serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from gwproxy.egress.balance.round_robin import RoundRobin
+from gwproxy.egress.pool import Pool
+from gwproxy.errors import Blame, GatewayError, Phase
+from gwproxy.exchange import Exchange, Reply
+from gwproxy.replies import fixed
+from gwproxy.snapshot.order import Check, Finish, checks_of
+from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
+from gwproxy.steps.forward import Forward
+
+Responder = Callable[[Exchange], Reply | Awaitable[Reply]]
+
+
+class Pools(Protocol):
+    """What lives on, as far as binding needs it."""
+
+    clock: Callable[[], float]
+
+    def pools(self, service: ServiceSpec) -> Sequence[tuple[Pool, int]]:
+        """The pools of a service's targets with their weights: those there are, and new ones for new targets."""
+
+
+class BoundRoute:
+    """A route that can be served."""
+
+    __slots__ = ("checks", "finishers", "respond", "route")
+
+    def __init__(self, route: CompiledRoute, checks: tuple[Check, ...], respond: Responder) -> None:
+        self.route = route
+        self.checks = checks
+        self.respond = respond
+        self.finishers: tuple[Finish, ...] = ()
+
+
+class Bound:
+    """A snapshot that can be served."""
+
+    __slots__ = ("routes", "snapshot")
+
+    def __init__(self, snapshot: Snapshot, routes: list[BoundRoute]) -> None:
+        self.snapshot = snapshot
+        self.routes = routes
+
+    def match(self, exchange: Exchange) -> BoundRoute:
+        """The route of an exchange, written into it. Raises GatewayError as Router.match does."""
+        head = exchange.head
+        route, exchange.raw = self.snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
+        bound = self.routes[route.index]
+        exchange.route = route
+        return bound
+
+
+def bind(snapshot: Snapshot, live: Pools) -> Bound:
+    """Connect every route of `snapshot` to its pools."""
+    balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
+    routes = [BoundRoute(route, checks_of(route), _responder(route, balances, live)) for route in snapshot.routes]
+    return Bound(snapshot, routes)
+
+
+def _responder(route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live: Pools) -> Responder:
+    if route.fixed is not None:
+        return _fixed(route.fixed)
+    if route.aggregation or route.times is None:
+        return _not_implemented
+    return Forward(
+        route.service, balances[route.service], route.times, route.make_path, live.clock,
+        preserve_host=route.preserve_host,
+    )  # fmt: skip
+
+
+def _fixed(reply: FixedReply) -> Responder:
+    lines = b"".join(b"%b: %b\r\n" % field for field in reply.fields)
+
+    def respond(exchange: Exchange) -> Reply:
+        return fixed(exchange, reply.status, lines, reply.body)
+
+    return respond
+
+
+def _not_implemented(exchange: Exchange) -> Reply:
+    raise GatewayError(
+        "not_implemented", "Aggregations are not in force yet", blame=Blame.GATEWAY, phase=Phase.POLICY
+    )  # fmt: skip

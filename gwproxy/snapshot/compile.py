@@ -1,0 +1,149 @@
+"""Config → Snapshot: everything that can be decided before a request comes, and nothing that touches the world."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from gwproxy.config.load import Loaded
+from gwproxy.config.problems import Problem
+from gwproxy.config.schema import Aggregation, Config, Route, Service
+from gwproxy.deadlines import NEVER
+from gwproxy.egress.request import Times
+from gwproxy.snapshot.pattern import parse_pattern
+from gwproxy.snapshot.router import Router
+from gwproxy.snapshot.targets import service_of
+from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
+from gwproxy.snapshot.ties import add_candidate
+from gwproxy.snapshot.types import CompiledRoute, FixedReply, Snapshot
+from gwproxy.wire.fields import REQUEST_NAMES
+
+SLICE = 100
+"""Routes compiled between two yields: a few milliseconds."""
+
+
+class CompileError(Exception):
+    """A configuration whose routes contradict each other. `problems` are like those of `check`."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def compile(loaded: Loaded) -> Snapshot:
+    """Compile in one go. Raises CompileError with every tie."""
+    slices = compile_slices(loaded)
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            snapshot: Snapshot = end.value
+            return snapshot
+
+
+def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
+    """Compile in slices of a few milliseconds; the snapshot is the generator's return value."""
+    config = loaded.config
+    router = Router(ignore_trailing_slash=config.gateway.trailing_slash == "ignore")
+    routes: list[CompiledRoute] = []
+    problems: list[Problem] = []
+    written: list[tuple[tuple[str, int], Route | Aggregation]] = [
+        *((("routes", n), route) for n, route in enumerate(config.routes)),
+        *((("aggregations", n), one) for n, one in enumerate(config.aggregations)),
+    ]
+    for index, (where, one) in enumerate(written):
+        if isinstance(one, Route):
+            compiled = _route(config, index, where, one)
+        else:
+            compiled = _aggregation(config, index, where, one)
+        routes.append(compiled)
+        problems += _conditions(loaded, compiled) or add_candidate(router, compiled, routes, loaded)
+        if index % SLICE == SLICE - 1:
+            yield
+    if problems:
+        raise CompileError(tuple(problems))
+    yield from router.finish()
+    services = {name: service_of(name, service) for name, service in config.services.items()}
+    return Snapshot(
+        gateway=config.gateway, services=services, routes=tuple(routes), router=router,
+        access_log=config.log.access, log_format=config.log.format,
+    )  # fmt: skip
+
+
+def _conditions(loaded: Loaded, route: CompiledRoute) -> list[Problem]:
+    """Fields that the gateway reads or writes itself cannot choose a route."""
+    return [
+        Problem(
+            kind="bad_header", place=loaded.places.find((*route.where, "headers")), key=f"{route.key}.headers",
+            found=f'"{name.decode()}"', hint="this field is the gateway's own and cannot choose a route",
+        )  # fmt: skip
+        for name, _ in route.conditions
+        if name in REQUEST_NAMES
+    ]
+
+
+def _methods(one: Route | Aggregation) -> tuple[str, ...]:
+    if isinstance(one, Route) and one.methods:
+        return tuple(method.upper() for method in one.methods)
+    return (one.method.upper(),)
+
+
+def _hosts(one: Route | Aggregation) -> tuple[str, ...]:
+    return one.hosts or ((one.host,) if one.host else ("",))
+
+
+def _route(config: Config, index: int, where: tuple[str, int], route: Route) -> CompiledRoute:
+    pattern, names = parse_pattern(route.path)
+    service = config.services.get(route.service) if route.service else None
+    preserve = route.preserve_host
+    limit = route.max_request_body
+    return CompiledRoute(
+        index=index, where=where, template=route.path, hosts=_hosts(route), methods=_methods(route), pattern=pattern,
+        conditions=tuple((name.lower().encode(), value.encode()) for name, value in route.headers.items()),
+        names=names,
+        service=route.service or "",
+        fixed=_fixed(route),
+        closed=bool(route.requires_auth or route.permissions),
+        maintenance=route.maintenance or (service is not None and service.maintenance),
+        make_path=_path_maker(route, names),
+        pass_slashes=route.encoded_slashes == "pass",
+        preserve_host=service.preserve_host if preserve is None and service is not None else bool(preserve),
+        max_body=int(config.gateway.max_request_body if limit is None else limit),
+        times=_times(service, route) if service is not None else None,
+    )  # fmt: skip
+
+
+def _aggregation(config: Config, index: int, where: tuple[str, int], one: Aggregation) -> CompiledRoute:
+    pattern, names = parse_pattern(one.path)
+    return CompiledRoute(
+        index=index, where=where, template=one.path, hosts=_hosts(one), methods=_methods(one), pattern=pattern,
+        conditions=(), names=names, aggregation=True, closed=bool(one.requires_auth or one.permissions),
+        max_body=int(config.gateway.max_request_body),
+    )  # fmt: skip
+
+
+def _path_maker(route: Route, names: dict[str, int]) -> PathMaker:
+    if route.strip_prefix is not None:
+        # "/" strips nothing, "/api" one segment.
+        return without_prefix(len(route.strip_prefix.rstrip("/").split("/")) - 1)
+    if route.service_path is None or route.service_path == route.path:
+        return unchanged
+    return filled(route.service_path, names)
+
+
+def _times(service: Service, route: Route) -> Times:
+    total = route.total_timeout or service.total_timeout
+    return Times(
+        timeout_s=float(route.timeout or service.timeout),
+        connect_s=float(service.connect_timeout),
+        idle_s=float(route.idle_timeout or service.idle_timeout),
+        total_s=float(total) if total is not None else NEVER,
+    )
+
+
+def _fixed(route: Route) -> FixedReply | None:
+    if route.respond is not None:
+        fields = tuple((name.encode(), value.encode()) for name, value in route.respond.headers.items())
+        return FixedReply(route.respond.status, fields, route.respond.body.encode())
+    if route.redirect is not None:
+        return FixedReply(route.redirect.status, ((b"Location", route.redirect.to.encode()),), b"")
+    return None

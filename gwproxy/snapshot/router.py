@@ -1,0 +1,97 @@
+"""Which route a request takes: by host, then path, then method, then header conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from gwproxy.errors import GatewayError, Phase
+from gwproxy.snapshot.trie import Table
+from gwproxy.snapshot.types import Candidate, CompiledRoute, Leaf
+from gwproxy.wire.fields import Fields
+from gwproxy.wire.path import ambiguous, split
+
+
+class Router:
+    """The tables of all hosts."""
+
+    __slots__ = ("_any", "_exact", "_ignore_slash", "_suffixes")
+
+    def __init__(self, *, ignore_trailing_slash: bool = False) -> None:
+        self._exact: dict[bytes, Table] = {}
+        # ".example.com" → table, the longest first.
+        self._suffixes: list[tuple[bytes, Table]] = []
+        self._any = Table()
+        self._ignore_slash = ignore_trailing_slash
+
+    def table(self, host: str) -> Table:
+        """The table of `host` ("" for the routes of any host), made if it is not there. Only while compiling."""
+        name = host.lower().encode()
+        if not name or name == b"*":
+            return self._any
+        if not name.startswith(b"*."):
+            return self._exact.setdefault(name, Table())
+        for suffix, table in self._suffixes:
+            if suffix == name[1:]:
+                return table
+        self._suffixes.append((name[1:], Table()))
+        self._suffixes.sort(key=lambda entry: len(entry[0]), reverse=True)
+        return self.table(host)
+
+    def finish(self) -> Generator[None, None, None]:
+        """Close all tables; yields now and then."""
+        for table in (self._any, *self._exact.values(), *(table for _, table in self._suffixes)):
+            yield from table.finish()
+
+    def match(self, host: bytes, method: bytes, path: bytes, fields: Fields) -> tuple[CompiledRoute, list[bytes]]:
+        """The route of a request, and the raw segments of its path.
+
+        Raises GatewayError: `ambiguous_path`, `not_found`, `method_not_allowed` with the methods of every route that
+        would have matched.
+        """
+        raw, segments, slashes = split(path)
+        leaves = self._find(host, segments)
+        for leaf in leaves:
+            for candidate in leaf.candidates:
+                if (
+                    (candidate.methods is None or method in candidate.methods)
+                    and (not candidate.conditions or _holds(candidate, fields))
+                ):  # fmt: skip
+                    if slashes and not candidate.pass_slashes:
+                        raise ambiguous("Encoded slash in the path")
+                    return candidate.route, raw
+        raise _unmatched(leaves, fields, slashes)
+
+    def _find(self, host: bytes, segments: list[bytes]) -> list[Leaf]:
+        table = self._any
+        if self._exact or self._suffixes:
+            table = self._exact.get(host) or self._by_suffix(host)
+        leaves = table.find(segments)
+        if self._ignore_slash:
+            other = segments[:-1] if len(segments) > 1 and not segments[-1] else [*segments, b""]
+            leaves = leaves + [leaf for leaf in table.find(other) if leaf not in leaves]
+        return leaves
+
+    def _by_suffix(self, host: bytes) -> Table:
+        for suffix, table in self._suffixes:
+            if host.endswith(suffix) and len(host) > len(suffix):
+                return table
+        return self._any
+
+
+def _holds(candidate: Candidate, fields: Fields) -> bool:
+    return all(value in fields.get_all(name) for name, value in candidate.conditions)
+
+
+def _unmatched(leaves: list[Leaf], fields: Fields, slashes: bool) -> GatewayError:
+    allowed: set[bytes] = set()
+    for leaf in leaves:
+        for candidate in leaf.candidates:
+            if candidate.methods is not None and _holds(candidate, fields):
+                allowed |= candidate.methods
+    if slashes:
+        return ambiguous("Encoded slash in the path")
+    if not allowed:
+        return GatewayError("not_found", "Not Found", phase=Phase.ROUTE)
+    return GatewayError(
+        "method_not_allowed", "Method Not Allowed", phase=Phase.ROUTE, fields=((b"Allow", b", ".join(sorted(allowed))),)
+    )

@@ -1,0 +1,136 @@
+"""What runs, once decided: immutable, and made of data alone. `bind` connects it to what lives on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gwproxy.snapshot.pattern import Pattern
+from gwproxy.snapshot.template import PathMaker, unchanged
+
+if TYPE_CHECKING:
+    from gwproxy.config.schema import Gateway
+    from gwproxy.egress.request import Times
+    from gwproxy.snapshot.router import Router
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """One address of a service. A target is the same over a reload when this is equal."""
+
+    name: str
+    tls: bool
+    host: str
+    port: int
+    unix: str
+    prefix: bytes
+    authority: bytes
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSpec:
+    """How targets prove who they are, and how we do."""
+
+    verify: bool = True
+    ca: str = ""
+    server_name: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """Bounds of the connections to each target of a service."""
+
+    max_connections: int
+    idle_timeout_s: float
+    max_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service: where it is and how it is connected to."""
+
+    name: str
+    targets: tuple[TargetSpec, ...]
+    tls: TlsSpec
+    pool: PoolSpec
+    maintenance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FixedReply:
+    """An answer that needs no service. `location` is set for a redirect."""
+
+    status: int
+    fields: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRoute:
+    """One route, decided. `where` is its place in the configuration, `template` its path as written.
+
+    Exactly one of `service`, `fixed` and `aggregation` says who answers; `closed` that it asks for an identity, which
+    nobody can prove yet.
+    """
+
+    index: int
+    where: tuple[str, int]
+    template: str
+    hosts: tuple[str, ...]
+    methods: tuple[str, ...]
+    conditions: tuple[tuple[bytes, bytes], ...]
+    pattern: Pattern
+    names: dict[str, int]
+    service: str = ""
+    fixed: FixedReply | None = None
+    aggregation: bool = False
+    closed: bool = False
+    maintenance: bool = False
+    make_path: PathMaker = unchanged
+    pass_slashes: bool = False
+    preserve_host: bool = False
+    max_body: int = 0
+    times: Times | None = None
+
+    @property
+    def key(self) -> str:
+        """Its place as people write it: `routes[3]`."""
+        return f"{self.where[0]}[{self.where[1]}]"
+
+
+class Leaf:
+    """All routes of one pattern, those with more header conditions first."""
+
+    __slots__ = ("candidates", "pattern")
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.candidates: list[Candidate] = []
+
+
+class Candidate:
+    """One route of a leaf, as far as matching needs it. `methods` is None where any will do."""
+
+    __slots__ = ("conditions", "methods", "pass_slashes", "route")
+
+    def __init__(self, route: CompiledRoute, methods: frozenset[bytes] | None) -> None:
+        self.route = route
+        self.methods = methods
+        self.conditions = route.conditions
+        self.pass_slashes = route.pass_slashes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The compiled form of one configuration."""
+
+    gateway: Gateway
+    services: dict[str, ServiceSpec]
+    routes: tuple[CompiledRoute, ...]
+    router: Router
+    access_log: bool = True
+    log_format: str = "json"
+    notices: tuple[str, ...] = field(default=())

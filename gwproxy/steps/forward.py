@@ -1,0 +1,91 @@
+"""The responder of a route that a service answers: the exchange as a request to the service, its answer as the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gwproxy.egress.balance.round_robin import RoundRobin
+from gwproxy.egress.forward import attempt
+from gwproxy.egress.pool import Pool
+from gwproxy.egress.request import Answer, Request, Times
+from gwproxy.exchange import Exchange, Reply
+from gwproxy.steps.protect import looped
+from gwproxy.wire.answer import UNTIL_CLOSE
+from gwproxy.wire.request import CHUNKED
+
+NO_LENGTH = -2
+
+
+class Forward:
+    """Sends each exchange of one route to one service."""
+
+    __slots__ = ("_balance", "_clock", "_make_path", "_preserve_host", "_service", "_times")
+
+    def __init__(
+        self,
+        service: str,
+        balance: RoundRobin[Pool],
+        times: Times,
+        make_path: Callable[[bytes, list[bytes]], bytes],
+        clock: Callable[[], float],
+        *,
+        preserve_host: bool,
+    ) -> None:
+        self._service = service
+        self._balance = balance
+        self._times = times
+        self._make_path = make_path
+        self._clock = clock
+        self._preserve_host = preserve_host
+
+    async def __call__(self, exchange: Exchange) -> Reply:
+        """The service's answer as a reply. Raises GatewayError as `attempt` does, and `loop_detected`."""
+        if exchange.sender.looped:
+            raise looped()
+        exchange.service = self._service
+        request = self._request(exchange)
+        exchange.sent = self._clock()
+        answer = await attempt(exchange, self._balance.pick(), request, self._times)
+        exchange.first_byte = self._clock()
+        exchange.answered_by = "service"
+        return reply_of(exchange.method, answer)
+
+    def _request(self, exchange: Exchange) -> Request:
+        path = self._make_path(exchange.path, exchange.raw) + exchange.query
+        lines = b"%bX-Request-Id: %b\r\nX-Correlation-Id: %b\r\n" % (
+            exchange.sender.lines, exchange.request_id, exchange.correlation_id,
+        )  # fmt: skip
+        head = exchange.head
+        request = Request(exchange.method, path, lines)
+        if self._preserve_host:
+            request.host = head.authority
+        if head.length == CHUNKED:
+            request.lines = lines + b"Transfer-Encoding: chunked\r\n"
+        elif head.fields.length >= 0:
+            request.lines = lines + b"Content-Length: %d\r\n" % head.length
+        body = exchange.body
+        if body is None:
+            return request
+        request.length = head.length
+        if body.done and head.length != CHUNKED:
+            request.content = body.take()
+        else:
+            request.body = body
+            if head.expects:
+                request.expects = True
+                request.lines += b"Expect: 100-continue\r\n"
+        return request
+
+
+def reply_of(method: bytes, answer: Answer) -> Reply:
+    """A service's answer, untouched but for what is hop by hop."""
+    head = answer.head
+    body = answer.body
+    if isinstance(body, bytes):
+        length = len(body)
+        if length == 0 and (method == b"HEAD" or answer.status in (204, 304)):
+            # No body was to come: what Content-Length says is about another answer (RFC 9110 section 8.6).
+            length = head.fields.length if head.fields.length >= 0 and answer.status != 204 else NO_LENGTH
+    else:
+        length = CHUNKED if head.length in (CHUNKED, UNTIL_CLOSE) else head.length
+    return Reply(answer.status, b"HTTP/1.1%b\r\n" % head.line[8:], head.fields.joined(), body, length)

@@ -1,0 +1,33 @@
+"""What is refused before any service is asked, whatever the route: loops, and bodies that say they are too large."""
+
+from __future__ import annotations
+
+from gwproxy.errors import Blame, GatewayError, Phase
+from gwproxy.exchange import Exchange
+
+
+def under_maintenance(exchange: Exchange) -> None:
+    """Refuse everybody. Raises GatewayError (`maintenance`)."""
+    raise GatewayError(
+        "maintenance", "Under maintenance", blame=Blame.GATEWAY, phase=Phase.POLICY, retry_after_s=60
+    )  # fmt: skip
+
+
+def bounded_body(exchange: Exchange, limit: int) -> None:
+    """Hold the request's body to `limit` bytes. Raises GatewayError (`body_too_large`) where it is longer already."""
+    body = exchange.body
+    if body is None:
+        return
+    body.limit = limit
+    if max(body.length, body.size) > limit:
+        raise too_large(limit)
+
+
+def too_large(limit: int) -> GatewayError:
+    """A body of more than `limit` bytes; the connection ends, since the rest of it is not read."""
+    return GatewayError("body_too_large", f"Request body of more than {limit} bytes", phase=Phase.BODY, close=True)
+
+
+def looped() -> GatewayError:
+    """A request that this gateway has forwarded before."""
+    return GatewayError("loop_detected", "The request has been here before", phase=Phase.ROUTE)

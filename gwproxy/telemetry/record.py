@@ -1,0 +1,121 @@
+"""The record of an exchange, final in shape: what the access log tells, and what is counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gwproxy.exchange import Exchange
+
+SECRET = "[redacted]"
+SECRET_QUERY = frozenset(("access_token", "api_key", "apikey", "key", "password", "secret", "signature", "token"))
+
+
+class Record:
+    """One exchange, over. Times in milliseconds from its start; None where it never came to that."""
+
+    __slots__ = (
+        "address", "answered_by", "bytes_in", "bytes_out", "cache", "cause", "code", "connect_ms", "correlation_id",
+        "first_byte_ms", "host", "limit", "method", "path", "principal", "request_id", "reused", "route", "service",
+        "status", "target", "tenant", "time", "total_ms", "tries", "user_agent", "waited_ms",
+    )  # fmt: skip
+
+    def __init__(self, exchange: Exchange, now: float, wall: float) -> None:
+        head = exchange.head
+        self.total_ms = round((now - exchange.started) * 1000, 3)
+        self.time = wall - (now - exchange.started)
+        self.request_id = _text(exchange.request_id)
+        self.correlation_id = _text(exchange.correlation_id)
+        self.address = exchange.sender.address
+        self.user_agent = _text(head.fields.get(b"user-agent") or b"")
+        self.principal: str | None = None
+        self.tenant: str | None = None
+        self.method = _text(head.method)
+        self.host = _text(head.authority)
+        self.path = _text(exchange.path + redacted(exchange.query))
+        self.route = exchange.route.template if exchange.route is not None else None
+        self.service = exchange.service or None
+        self.target = exchange.target or None
+        self.status = exchange.status
+        self.answered_by = exchange.answered_by
+        self.code = exchange.code or None
+        self.cause = getattr(exchange.error, "cause", "") or None
+        self.bytes_in = exchange.bytes_in
+        self.bytes_out = exchange.bytes_out
+        first = exchange.first_byte
+        self.first_byte_ms = round((first - exchange.started) * 1000, 3) if first else None
+        self.connect_ms = round(exchange.connect_s * 1000, 3)
+        self.waited_ms = round(exchange.waited_s * 1000, 3)
+        self.tries = exchange.tries
+        self.reused = exchange.reused
+        self.cache: str | None = None
+        self.limit: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields by name, in the order that a line has them."""
+        return {name: getattr(self, name) for name in _ORDER}
+
+
+_ORDER = (
+    "time", "request_id", "correlation_id", "address", "user_agent", "principal", "tenant", "method", "host", "path",
+    "route", "service", "target", "status", "answered_by", "code", "cause", "bytes_in", "bytes_out", "total_ms",
+    "first_byte_ms", "connect_ms", "waited_ms", "tries", "reused", "cache", "limit",
+)  # fmt: skip
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def redacted(query: bytes) -> bytes:
+    """The query with the values of what is a secret by its name taken out."""
+    if not query or b"=" not in query:
+        return query
+    pairs = query[1:].split(b"&")
+    for at, pair in enumerate(pairs):
+        name, _, _ = pair.partition(b"=")
+        if name.decode("latin-1").lower().replace("-", "_") in SECRET_QUERY:
+            pairs[at] = name + b"=" + SECRET.encode()
+    return b"?" + b"&".join(pairs)
+
+
+class Counters:
+    """What a worker has done, in plain integers."""
+
+    __slots__ = ("bytes_in", "bytes_out", "by_code", "by_status", "exchanges", "tries")
+
+    def __init__(self) -> None:
+        self.exchanges = 0
+        self.tries = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.by_status = [0] * 600
+        self.by_code: dict[str, int] = {}
+
+    def count(self, exchange: Exchange) -> None:
+        """Count one exchange that is over."""
+        self.exchanges += 1
+        self.tries += exchange.tries
+        self.bytes_in += exchange.bytes_in
+        self.bytes_out += exchange.bytes_out
+        self.by_status[exchange.status] += 1
+        if exchange.code:
+            self.by_code[exchange.code] = self.by_code.get(exchange.code, 0) + 1
+
+
+class Recorder:
+    """Counts every exchange, and hands its record on to whoever wants records."""
+
+    __slots__ = ("_clock", "_take", "counters")
+
+    def __init__(self, clock: Callable[[], float], take: Callable[[Record], None] | None) -> None:
+        self.counters = Counters()
+        self._clock = clock
+        self._take = take
+
+    def __call__(self, exchange: Exchange) -> None:
+        """The one place where an exchange is recorded."""
+        self.counters.count(exchange)
+        if self._take is not None:
+            self._take(Record(exchange, self._clock(), time.time()))

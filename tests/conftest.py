@@ -1,0 +1,98 @@
+"""The handful of fixtures that the tests of behaviour stand on.
+
+`level` is beneath all others, so that it looks last: whatever a test opened must
+be closed again, tasks and descriptors both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+import pytest_asyncio
+import uvloop
+
+from tests.support import client as callers
+from tests.support.leaks import Level, measured
+from tests.support.origin import Origin
+from tests.support.running import PLAIN, Gateway, start_gateway
+from tests.support.scripted import Scripted, Step
+from tests.support.serving import Served
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest_asyncio.fixture
+async def level() -> AsyncIterator[Level]:
+    """Fails the test when tasks, descriptors or complaints are left at its end."""
+    before = await measured()
+    asyncio.get_running_loop().set_exception_handler(before.hear)
+    yield before
+    left = await before.regained()
+    assert left == [], "left open at the end of the test"
+    assert before.complaints == [], "exceptions that nobody caught"
+
+
+@pytest_asyncio.fixture
+async def origin(level: Level) -> AsyncIterator[Origin]:
+    """A recording service; what it was sent must have kept to RFC 9112."""
+    service = Origin()
+    await service.start()
+    yield service
+    await service.stop()
+    assert service.faults == [], "the service was sent malformed requests"
+
+
+@pytest_asyncio.fixture
+async def scripted(
+    level: Level,
+) -> AsyncIterator[Callable[..., Awaitable[Scripted]]]:
+    """Starts services that play steps: `await scripted([take_request(), reset()])`."""
+    started: list[Scripted] = []
+
+    async def start(*scripts: Sequence[Step]) -> Scripted:
+        server = Scripted(*scripts)
+        await server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        await server.stop()
+
+
+@pytest_asyncio.fixture
+async def connect(
+    level: Level,
+) -> AsyncIterator[Callable[[int], Awaitable[callers.Client]]]:
+    """Opens raw connections of a caller: `c = await connect(port)`."""
+    opened: list[callers.Client] = []
+
+    async def open_one(port: int) -> callers.Client:
+        client = await callers.connect(port)
+        opened.append(client)
+        return client
+
+    yield open_one
+    for client in opened:
+        client.close()
+
+
+@pytest_asyncio.fixture
+async def gateway(level: Level) -> AsyncIterator[Callable[..., Awaitable[Gateway]]]:
+    """Starts gateways: `gw = await gateway(TOML, origin=origin, timeout="1s")`."""
+    running: list[Gateway] = []
+
+    async def start(text: str = PLAIN, origin: Served | None = None, **values: object) -> Gateway:
+        started = await start_gateway(text, origin, **values)
+        running.append(started)
+        return started
+
+    yield start
+    for started in running:
+        await started.stop()
