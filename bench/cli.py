@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     if can_pin():
         # The slow readers run in this process; they are load, and the proxy's core is not theirs.
         os.sched_setaffinity(0, {LOAD_CORE})
+    if args.nice:
+        os.setpriority(os.PRIO_PROCESS, 0, args.nice)
     if args.smoke:
         return smoke.run(args.python)
     if args.workloads[0] == "against":
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="of one round of one proxy")
     parser.add_argument("--quick", action="store_true", help="shorter, for a first look")
     parser.add_argument("--python", default=sys.executable, help="that runs gwproxy and naive")
+    parser.add_argument("--nice", type=int, default=0, help="of all that is started; -10 on a shared host")
     parser.add_argument("--smoke", action="store_true", help="does everything work? under a minute")
     return parser
 
@@ -113,7 +116,12 @@ def measure(args: argparse.Namespace, contenders: list[Contender]) -> int:
     facts = {
         "machine": machine.describe(args.python) | {"busy_before": foreign},
         "versions": {c.name: peers.version(c.peer, c.python, c.tree) for c in contenders},
-        "limits": {"rounds": limits.rounds, "seconds": limits.seconds, "quick": limits.quick},
+        "limits": {
+            "rounds": limits.rounds,
+            "seconds": limits.seconds,
+            "quick": limits.quick,
+            "nice": args.nice,
+        },
         "proofs": {name: proof.line() for name, proof in course.proofs.items()},
         "notes": course.notes,
         "results": results,

@@ -67,7 +67,9 @@ class Wheel:
         slots = self._slots
         first, self._swept = self._swept, tick + 1
         # After a long pause of the process there may be more ticks than slots.
-        passed = range(first, tick + 1) if tick - first < len(slots) else sorted(t for t in slots if t <= tick)
+        passed = (
+            range(first, tick + 1) if tick - first < len(slots) else sorted(t for t in slots if t <= tick)
+        )
         for number in passed:
             for thing in slots.pop(number, ()):
                 if thing.filed == number:

@@ -27,6 +27,13 @@ def members(union: mi.UnionType) -> tuple[mi.Type, ...]:
     return tuple(each for each in union.types if not isinstance(each, mi.NoneType))
 
 
+def is_secret(type_: mi.Type) -> bool:
+    """Whether what stands there must never be shown."""
+    bare, extra = peel(type_)
+    inner = members(bare) if isinstance(bare, mi.UnionType) else ()
+    return bool(extra.get("writeOnly")) or any(is_secret(each) for each in inner)
+
+
 def describe(type_: mi.Type) -> str:
     """What a value of this type looks like, with its article: "a whole number", "a table"."""
     bare, extra = peel(type_)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import msgspec.inspect as mi
 
-from gwproxy.config.describe import bounds, describe, members, peel
+from gwproxy.config.describe import bounds, describe, is_secret, members, peel
 from gwproxy.config.forms import Choice
 from gwproxy.config.schema import Config
 from gwproxy.config.units import DURATION_PATTERN, SIZE_PATTERN, Duration, plain
@@ -83,7 +83,8 @@ def _together(cls: type) -> Schema:
 def _field(field: mi.Field, definitions: dict[str, Schema]) -> Schema:
     _, extra = peel(field.type)
     schema = dict(_schema(field.type, definitions))
-    schema |= {name: extra[name] for name in ("description", "writeOnly") if name in extra}
+    schema |= {"description": extra["description"]} if "description" in extra else {}
+    schema |= {"writeOnly": True} if is_secret(field.type) else {}
     default = default_of(field)
     return schema if default is msgspec.NODEFAULT else schema | {"default": default}
 

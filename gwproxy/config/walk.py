@@ -7,14 +7,14 @@ the file too; a configuration with a stand-in in it is never handed out (load.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 import msgspec.inspect as mi
 
-from gwproxy.config.describe import describe, members, peel
+from gwproxy.config.describe import describe, is_secret, members, peel
 from gwproxy.config.forms import Choice
 from gwproxy.config.placeholders import PlaceholderError
 from gwproxy.config.places import Places
@@ -39,8 +39,7 @@ class Walk:
         except PlaceholderError as error:
             self._add(error.kind, key, found=error.found, hint=error.hint)
         except Misfit as misfit:
-            secret = peel(type_)[1].get("writeOnly")
-            found = "(hidden)" if secret else misfit.found or show(value)
+            found = "(hidden)" if is_secret(type_) else misfit.found or show(value)
             self._add(misfit.kind, key, misfit.expected or describe(type_), found)
         return stand_in(type_)
 
@@ -72,13 +71,12 @@ class Walk:
                 meant.add(self._unknown(name, fields, (*key, name)))
         if rest:
             values[rest] = self.read(fields[rest].type, others, key)
-        written = table.keys() | meant
         for field in struct.fields:
             if field.required and field.name not in values:
                 values[field.name] = stand_in(field.type)
-                if field.encode_name not in written:
+                if field.encode_name not in table.keys() | meant:
                     self._add("missing_key", (*key, field.encode_name), describe(field.type))
-        self._choices(struct.cls, written, key)
+        self._choices(struct.cls, table, meant, key)
         return struct.cls(**values)
 
     def _unknown(self, name: str, fields: Mapping[str, mi.Field], key: Key) -> str:
@@ -87,19 +85,19 @@ class Walk:
         self._add("unknown_key", key, hint=hint)
         return hint.split('"')[1] if '"' in hint else ""
 
-    def _choices(self, cls: type, written: set[str], key: Key) -> None:
-        """Keys that exclude each other, and those that go together."""
+    def _choices(self, cls: type, table: Collection[str], meant: set[str], key: Key) -> None:
+        """Keys that exclude each other, and those that go together; a misspelt one is not missed as well."""
         choices: tuple[Choice, ...] = getattr(cls, "choices", ())
         for choice in choices:
-            found = [name for name in choice.keys if name in written]
+            found = [name for name in choice.keys if name in table]
             if len(found) > 1:
                 self._add("conflicting_keys", (*key, found[1]), hint=f"write only one of {', '.join(found)}")
-            elif choice.required and not found:
+            elif choice.required and not found and meant.isdisjoint(choice.keys):
                 self._add("missing_key", key, f"one of {', '.join(choice.keys)}")
         pairs: tuple[tuple[str, ...], ...] = getattr(cls, "together", ())
         for pair in pairs:
-            lacking = [name for name in pair if name not in written]
-            if len(lacking) == 1:
+            lacking = [name for name in pair if name not in table]
+            if len(lacking) == 1 and lacking[0] not in meant:
                 self._add("missing_key", (*key, lacking[0]), hint=f"{' and '.join(pair)} go together")
 
     def _dict(self, type_: mi.DictType, table: dict[str, object], key: Key) -> dict[str, Any]:

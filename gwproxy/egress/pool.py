@@ -186,7 +186,12 @@ class _Turn(Waiter):
     def expired(self, now: float) -> None:
         self.fail(
             GatewayError(
-                "overloaded", f"Service {self.service} is busy", blame=Blame.GATEWAY, phase=Phase.CONNECT,
-                cause="no connection came free in time", unsent=True, retry_after_s=1,
+                "overloaded",
+                f"Service {self.service} is busy",
+                blame=Blame.GATEWAY,
+                phase=Phase.CONNECT,
+                cause="no connection came free in time",
+                unsent=True,
+                retry_after_s=1,
             )  # fmt: skip
         )

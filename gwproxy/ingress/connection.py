@@ -54,7 +54,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_about", "_awaits_continue", "_blocked", "_body", "_buffered", "_chunked", "_drive", "_exchange", "_last",
-        "_lingered", "_paused", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
+        "_lingered", "_looping", "_paused", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
         "scheme", "server", "took_over",
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self._chunked = False
         self._last = False
         self._lingered = 0
+        self._looping = False
         self._paused = False
 
     def __repr__(self) -> str:
@@ -100,7 +101,11 @@ class Connection(asyncio.BufferedProtocol):
         if len(server.connections) > server.max_connections:
             self._refuse(
                 GatewayError(
-                    "too_many_connections", "Too many connections", blame=Blame.GATEWAY, close=True, retry_after_s=1
+                    "too_many_connections",
+                    "Too many connections",
+                    blame=Blame.GATEWAY,
+                    close=True,
+                    retry_after_s=1,
                 )
             )
             return
@@ -157,25 +162,33 @@ class Connection(asyncio.BufferedProtocol):
     # -- a request in
 
     def _next(self, data: bytes) -> None:
-        """Serve what is whole, until something has to be waited for."""
+        """Serve what is whole, until something has to be waited for. A loop: pipelined requests must not nest."""
         receiver = self.receiver
-        while not self._blocked:
-            was = receiver.state
-            try:
-                head = receiver.head(data)
-            except GatewayError as error:
-                self._refuse(error)
-                return
-            if head is None:
-                if was == IDLE and receiver.state == HEAD:
-                    self.server.wheel.set(self, self.server.wheel.clock() + self.server.header_s)
-                return
+        self._looping = True
+        while receiver.state <= HEAD:
+            if self._blocked:
+                receiver.held += data
+                break
+            if not self._serve_next(data):
+                break
             data = b""
+        self._looping = False
+
+    def _serve_next(self, data: bytes) -> bool:
+        """Begin the next request; False where it isn't whole."""
+        receiver = self.receiver
+        was = receiver.state
+        try:
+            head = receiver.head(data)
+        except GatewayError as error:
+            self._refuse(error)
+            return False
+        if head is not None:
             self._begin(head)
-            if receiver.state != IDLE:
-                return
-        if data:
-            receiver.held += data
+            return True
+        if was == IDLE and receiver.state == HEAD:
+            self.server.wheel.set(self, self.server.wheel.clock() + self.server.header_s)
+        return False
 
     def _begin(self, head: RequestHead) -> None:
         server = self.server
@@ -209,6 +222,8 @@ class Connection(asyncio.BufferedProtocol):
         if error is not None and self._exchange is not None:
             # Cancelled, or a mistake of ours behind the last line that could still reply.
             self._cut(error)
+        elif self._exchange is None:
+            self._go_on()
 
     def _take_body(self, data: bytes) -> None:
         """Bytes of the request's body."""
@@ -345,7 +360,11 @@ class Connection(asyncio.BufferedProtocol):
             self.server.wheel.set(self, self.due)
         if self._paused:
             self.resume()
-        if receiver.held and self._drive is None:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Turn to what was pipelined, unless the loop that began this exchange will."""
+        if self.receiver.held and self._drive is None and not self._looping and self.receiver.state == IDLE:
             self._next(b"")
 
     # -- backpressure of the request's body (Faucet), and of pipelining
@@ -398,7 +417,9 @@ class Connection(asyncio.BufferedProtocol):
         elif state == BODY and self._paused:
             server.wheel.set(self, now + server.body_s)
         elif state == BODY:
-            error = GatewayError("request_timeout", "The request body took too long", phase=Phase.BODY, close=True)
+            error = GatewayError(
+                "request_timeout", "The request body took too long", phase=Phase.BODY, close=True
+            )
             self._break_body(error)
 
     def _stalled(self, now: float) -> None:

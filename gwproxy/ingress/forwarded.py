@@ -33,7 +33,9 @@ class Trust:
     __slots__ = ("_field", "_networks", "_via")
 
     def __init__(self, networks: Sequence[str], field: str, instance: str) -> None:
-        self._networks: tuple[Network, ...] = tuple(ipaddress.ip_network(text, strict=False) for text in networks)
+        self._networks: tuple[Network, ...] = tuple(
+            ipaddress.ip_network(text, strict=False) for text in networks
+        )
         self._field = field
         self._via = b"gwproxy-" + instance.encode()
 
@@ -151,4 +153,3 @@ def _element(peer: bytes, authority: bytes, scheme: bytes) -> bytes:
         quoted = authority.replace(b'"', b"")
         return b'for=%b;host="%b";proto=%b' % (node, quoted, scheme)
     return b"for=%b;proto=%b" % (node, scheme)
-

@@ -54,4 +54,6 @@ def refusal(exchange: Exchange, error: GatewayError) -> Reply:
 def _ours(exchange: Exchange, error: Exception) -> GatewayError:
     """A mistake of ours: the log has the trace, the caller nothing of it."""
     log.error("request %s failed in the gateway", exchange.request_id.decode("latin-1"), exc_info=error)
-    return GatewayError("internal_error", "Internal Server Error", blame=Blame.GATEWAY, cause=repr(error), close=True)
+    return GatewayError(
+        "internal_error", "Internal Server Error", blame=Blame.GATEWAY, cause=repr(error), close=True
+    )

@@ -42,7 +42,12 @@ class Live:
     def _new(self, service: ServiceSpec, target: TargetSpec) -> Pool:
         tls = tls_context(service.tls, target.name) if target.tls else None
         connector = Connector(
-            target.host, target.port, self.resolver, unix=target.unix, tls=tls, server_name=service.tls.server_name
+            target.host,
+            target.port,
+            self.resolver,
+            unix=target.unix,
+            tls=tls,
+            server_name=service.tls.server_name,
         )
         return Pool(
             target.name, service.name, target.prefix, target.authority, self.wheel, connector,
@@ -79,7 +84,9 @@ def tls_context(spec: TlsSpec, target: str) -> ssl.SSLContext:
     if spec.cert:
         context.load_cert_chain(spec.cert, spec.key or None)
     if not spec.verify:
-        log.warning("TLS to %s is NOT verified (tls.verify = false): anybody between could answer for it", target)
+        log.warning(
+            "TLS to %s is NOT verified (tls.verify = false): anybody between could answer for it", target
+        )
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -52,7 +52,9 @@ class Worker:
     async def start(self) -> None:
         """Compile, bind and listen. Raises CompileError, ListenError, OSError (TLS files)."""
         bound = self._bind(await self._compile(self._loaded))
-        self._server = GatewayServer(bound, self._wheel, self._trust(self._loaded), RequestIds(), self._recorder)
+        self._server = GatewayServer(
+            bound, self._wheel, self._trust(self._loaded), RequestIds(), self._recorder
+        )
         if not self._sockets:
             with contextlib.ExitStack() as undo:
                 for address in self._loaded.config.gateway.listen:

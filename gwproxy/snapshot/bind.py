@@ -50,7 +50,9 @@ class Bound:
     def match(self, exchange: Exchange) -> BoundRoute:
         """The route of an exchange, written into it. Raises GatewayError as Router.match does."""
         head = exchange.head
-        route, exchange.raw = self.snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
+        route, exchange.raw = self.snapshot.router.match(
+            head.host, exchange.method, exchange.path, head.fields
+        )
         bound = self.routes[route.index]
         exchange.route = route
         return bound
@@ -59,7 +61,9 @@ class Bound:
 def bind(snapshot: Snapshot, live: Pools) -> Bound:
     """Connect every route of `snapshot` to its pools."""
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
-    routes = [BoundRoute(route, checks_of(route), _responder(route, balances, live)) for route in snapshot.routes]
+    routes = [
+        BoundRoute(route, checks_of(route), _responder(route, balances, live)) for route in snapshot.routes
+    ]
     return Bound(snapshot, routes)
 
 

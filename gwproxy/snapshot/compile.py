@@ -73,8 +73,11 @@ def _conditions(loaded: Loaded, route: CompiledRoute) -> list[Problem]:
     """Fields that the gateway reads or writes itself cannot choose a route."""
     return [
         Problem(
-            kind="bad_header", place=loaded.places.find((*route.where, "headers")), key=f"{route.key}.headers",
-            found=f'"{name.decode()}"', hint="this field is the gateway's own and cannot choose a route",
+            kind="bad_header",
+            place=loaded.places.find((*route.where, "headers")),
+            key=f"{route.key}.headers",
+            found=f'"{name.decode()}"',
+            hint="this field is the gateway's own and cannot choose a route",
         )  # fmt: skip
         for name, _ in route.conditions
         if name in REQUEST_NAMES

@@ -42,7 +42,9 @@ class Router:
         for table in (self._any, *self._exact.values(), *(table for _, table in self._suffixes)):
             yield from table.finish()
 
-    def match(self, host: bytes, method: bytes, path: bytes, fields: Fields) -> tuple[CompiledRoute, list[bytes]]:
+    def match(
+        self, host: bytes, method: bytes, path: bytes, fields: Fields
+    ) -> tuple[CompiledRoute, list[bytes]]:
         """The route of a request, and the raw segments of its path.
 
         Raises GatewayError: `ambiguous_path`, `not_found`, `method_not_allowed` with the methods of every route that
@@ -93,5 +95,8 @@ def _unmatched(leaves: list[Leaf], fields: Fields, slashes: bool) -> GatewayErro
     if not allowed:
         return GatewayError("not_found", "Not Found", phase=Phase.ROUTE)
     return GatewayError(
-        "method_not_allowed", "Method Not Allowed", phase=Phase.ROUTE, fields=((b"Allow", b", ".join(sorted(allowed))),)
+        "method_not_allowed",
+        "Method Not Allowed",
+        phase=Phase.ROUTE,
+        fields=((b"Allow", b", ".join(sorted(allowed))),),
     )

@@ -88,4 +88,4 @@ def reply_of(method: bytes, answer: Answer) -> Reply:
             length = head.fields.length if head.fields.length >= 0 and answer.status != 204 else NO_LENGTH
     else:
         length = CHUNKED if head.length in (CHUNKED, UNTIL_CLOSE) else head.length
-    return Reply(answer.status, b"HTTP/1.1%b\r\n" % head.line[8:], head.fields.joined(), body, length)
+    return Reply(answer.status, head.line + b"\r\n", head.fields.joined(), body, length)

@@ -25,7 +25,9 @@ def bounded_body(exchange: Exchange, limit: int) -> None:
 
 def too_large(limit: int) -> GatewayError:
     """A body of more than `limit` bytes; the connection ends, since the rest of it is not read."""
-    return GatewayError("body_too_large", f"Request body of more than {limit} bytes", phase=Phase.BODY, close=True)
+    return GatewayError(
+        "body_too_large", f"Request body of more than {limit} bytes", phase=Phase.BODY, close=True
+    )
 
 
 def looped() -> GatewayError:

@@ -9,7 +9,9 @@ from typing import Any
 from gwproxy.exchange import Exchange
 
 SECRET = "[redacted]"
-SECRET_QUERY = frozenset(("access_token", "api_key", "apikey", "key", "password", "secret", "signature", "token"))
+SECRET_QUERY = frozenset(
+    ("access_token", "api_key", "apikey", "key", "password", "secret", "signature", "token")
+)
 
 
 class Record:

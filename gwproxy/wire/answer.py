@@ -16,7 +16,7 @@ _LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x
 
 
 class AnswerHead:
-    """What a service answers: status, fields, and how long its body is. `line` is the status line as it came."""
+    """What a service answers: status, fields, and how long its body is. `line` is the status line, as HTTP/1.1."""
 
     __slots__ = ("fields", "keep", "length", "line", "status")
 
@@ -42,7 +42,9 @@ def answer_head(head: bytes, method: bytes) -> AnswerHead:
     match = _LINE.fullmatch(line)
     if match is None:
         raise unparseable("status line")
-    minor, code, _ = match.groups()
+    minor, code, reason = match.groups()
+    # RFC 9112 section 4 wants the blank even where a service leaves the reason out.
+    line = b"HTTP/1.1" + line[8:] if reason is not None else b"HTTP/1.1 %b " % code
     try:
         fields = parse_fields(block, ANSWERS)
     except GatewayError as error:

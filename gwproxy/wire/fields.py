@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gwproxy.errors import GatewayError, refuse
+from gwproxy.errors import refuse
 
 # What becomes of a field. KEEP crosses as it is; the others are dropped here, and most are written anew by us.
 KEEP: Final = 0
@@ -165,7 +165,11 @@ def parse_fields(block: bytes, names: Names) -> Fields:
     lines = block.split(b"\r\n")
     if len(lines) > MAX_FIELDS:
         raise refuse("head_too_large", f"More than {MAX_FIELDS} header fields")
-    if block.translate(None, _ALLOWED) or block.count(b"\n") != len(lines) - 1 or block.count(b"\r") != len(lines) - 1:
+    if (
+        block.translate(None, _ALLOWED)
+        or block.count(b"\n") != len(lines) - 1
+        or block.count(b"\r") != len(lines) - 1
+    ):
         raise refuse("bad_request", "Control character in a header field")
     seen = names.seen
     kept = fields.kept
@@ -210,4 +214,3 @@ def _connection(fields: Fields, value: bytes) -> None:
     fields.close = fields.close or b"close" in options
     fields.keep_alive = fields.keep_alive or b"keep-alive" in options
     fields.nominated |= options - {b"close", b"keep-alive", b""}
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gwproxy.errors import refuse
+from gwproxy.errors import GatewayError, refuse
 from gwproxy.wire.fields import EXPECT, HOST, REQUESTS, Fields, parse_fields
 
 CHUNKED: Final = -1
@@ -13,7 +13,9 @@ CHUNKED: Final = -1
 
 _LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f#]+) HTTP/([0-9])\.([0-9])")
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]*)(?::[0-9]{0,5})?")
-_NO_BODY: Final = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
+# CONNECT would make us a tunnel, TRACE would echo credentials (RFC 9110 sections 9.3.6 and 9.3.8).
+_REFUSED: Final = frozenset((b"CONNECT", b"TRACE"))
+_ALLOW: Final = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 
 
 class RequestHead:
@@ -74,6 +76,8 @@ def _line_error(line: bytes) -> Exception:
 def request_head(line: bytes, about: FieldsOfRequest) -> RequestHead:
     """The head made of a request line and its fields. Raises GatewayError by RFC 9112's rules."""
     method, target, minor = parse_line(line)
+    if method in _REFUSED:
+        raise GatewayError("method_not_allowed", "Method Not Allowed", close=True, fields=_ALLOW)
     fields = about.fields
     head = RequestHead(method, target, minor, fields)
     head.authority = about.authority
@@ -94,11 +98,9 @@ def request_head(line: bytes, about: FieldsOfRequest) -> RequestHead:
 
 
 def _other_form(head: RequestHead) -> None:
-    """CONNECT's authority, OPTIONS *, and absolute form (RFC 9112 section 3.2), which must agree with Host."""
-    method, target = head.method, head.target
-    if method == b"CONNECT":
-        raise refuse("method_not_allowed", "CONNECT is not allowed here")
-    if target == b"*" and method == b"OPTIONS":
+    """OPTIONS * and absolute form (RFC 9112 section 3.2), which must agree with Host."""
+    target = head.target
+    if target == b"*" and head.method == b"OPTIONS":
         return
     scheme, colon, rest = target.partition(b"://")
     if not colon or scheme.lower() not in (b"http", b"https"):
