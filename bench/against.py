@@ -22,7 +22,7 @@ def checkout(rev: str) -> Iterator[tuple[Path, str]]:
     name = _git("rev-parse", "--short", "--verify", f"{rev}^{{commit}}").decode().strip()
     with tempfile.TemporaryDirectory(prefix="gwproxy-against-") as folder:
         with tarfile.open(fileobj=io.BytesIO(_git("archive", name))) as archive:
-            archive.extractall(folder, filter="data")
+            archive.extractall(folder)
         yield Path(folder), name
 
 

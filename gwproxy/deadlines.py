@@ -1,8 +1,10 @@
-"""All deadlines of one worker in one wheel.
+"""All deadlines of one worker in one wheel, and the worker's idea of now.
 
 A timer a phase a request would cost more than parsing it. Here a thing with deadlines writes the time into its own
 `due` and is filed once under the tick in which it may fall; a later `due` moves nothing, the wheel looks again when
 the filed tick comes. So the usual request, which ends long before its deadline, pays an assignment and a comparison.
+
+`now` is read from the clock once for each piece of news (bytes from a socket, a timer), not once for each question.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ TICK_S: Final = 0.02
 
 
 class Timed(Protocol):
-    """What the wheel may hold: `due` and `filed` (the tick it is filed under) start as NEVER and 0."""
+    """What the wheel may hold: `due`, and `filed` (the time it is filed under), both NEVER at first."""
 
     due: float
-    filed: int
+    filed: float
 
     def expired(self, now: float) -> None:
         """`due` has passed; it may set a new one."""
@@ -31,21 +33,25 @@ class Wheel:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.now = clock()
         self._slots: dict[int, list[Timed]] = {}
         self._handle: asyncio.TimerHandle | None = None
         self._swept = int(clock() / TICK_S)
 
+    def tick(self) -> float:
+        """Read the clock: something has happened."""
+        self.now = now = self.clock()
+        return now
+
     def set(self, thing: Timed, due: float) -> None:
         """Let `thing` expire at `due` (monotonic seconds), whatever was set before."""
         thing.due = due
-        if due is NEVER:
-            return
-        tick = max(int(due / TICK_S) + 1, self._swept)
-        if thing.filed == 0 or tick < thing.filed:
-            self._file(thing, tick)
+        if due < thing.filed:
+            self._file(thing, due)
 
-    def _file(self, thing: Timed, tick: int) -> None:
-        thing.filed = tick
+    def _file(self, thing: Timed, due: float) -> None:
+        thing.filed = due
+        tick = max(int(due / TICK_S) + 1, self._swept)
         slot = self._slots.get(tick)
         if slot is None:
             self._slots[tick] = [thing]
@@ -62,7 +68,7 @@ class Wheel:
 
     def sweep(self) -> None:
         """Look at every tick up to now. Tests with their own clock call this themselves."""
-        now = self.clock()
+        now = self.tick()
         tick = int(now / TICK_S)
         slots = self._slots
         first, self._swept = self._swept, tick + 1
@@ -72,8 +78,9 @@ class Wheel:
         )
         for number in passed:
             for thing in slots.pop(number, ()):
-                if thing.filed == number:
-                    thing.filed = 0
+                # Filed again meanwhile, under an earlier tick, it has been looked at there.
+                if thing.filed <= now:
+                    thing.filed = NEVER
                     self._look(thing, now)
 
     def _look(self, thing: Timed, now: float) -> None:
@@ -82,7 +89,7 @@ class Wheel:
             thing.due = NEVER
             thing.expired(now)
         elif due != NEVER:
-            self._file(thing, max(int(due / TICK_S) + 1, self._swept))
+            self._file(thing, due)
 
     def close(self) -> None:
         """Forget everything."""

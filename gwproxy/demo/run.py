@@ -11,8 +11,11 @@ from typing import Final
 import msgspec
 import uvloop
 
+from gwproxy.config.in_force import not_in_force
 from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded
+from gwproxy.config.rules.listeners import parse_listener
+from gwproxy.config.schema import Config
 from gwproxy.demo.guide import guide
 from gwproxy.demo.services import HOST, pick_ports, plan_services, start_services, url_of
 from gwproxy.runtime.listeners import ListenError
@@ -24,11 +27,22 @@ DEMO_FILE: Final = Path(__file__).with_name("demo.toml")
 
 def on_free_port(loaded: Loaded) -> tuple[Loaded, list[str]]:
     """The configuration listening where it says, or on a free port and with a sentence about that."""
-    wanted = int(loaded.config.gateway.listen[0].rpartition(":")[2])
+    listener = parse_listener(loaded.config.gateway.listen[0])
+    wanted = int(listener[1]) if listener is not None and listener[1].isdigit() else 0
     ports, notes = pick_ports({"the gateway": wanted})
     gateway = msgspec.structs.replace(loaded.config.gateway, listen=(f"{HOST}:{ports['the gateway']}",))
     config = msgspec.structs.replace(loaded.config, gateway=gateway)
     return msgspec.structs.replace(loaded, config=config), notes
+
+
+def missing_features(config: Config) -> list[str]:
+    """What the file shows and this version does not do yet, in two lines at most."""
+    notices = not_in_force(config)
+    ignored = [notice.feature for notice in notices if notice.effect == "ignored"]
+    answered = {"closed": "401 to everybody", "501": "501"}
+    told = [f"{each.feature} ({answered[each.effect]})" for each in notices if each.effect != "ignored"]
+    lines = (("Not in force yet: ", told), ("Not in force yet, and ignored: ", ignored))
+    return [f"{opening}{', '.join(words)}." for opening, words in lines if words]
 
 
 @contextmanager
@@ -59,7 +73,8 @@ async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
     worker = Worker(loaded)
     held.push_async_callback(worker.stop)
     await worker.start()
-    return guide(url_of(worker.ports[0]), plan.ports, (*plan.notes, *moved))
+    notes = (*plan.notes, *moved, *missing_features(loaded.config))
+    return guide(url_of(worker.ports[0]), plan.ports, notes)
 
 
 def _lost_a_port(error: BaseException) -> bool:

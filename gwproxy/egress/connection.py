@@ -51,9 +51,9 @@ class Connection(asyncio.BufferedProtocol):
         self.pool = pool
         self.state = IDLE
         self.due = NEVER
-        self.filed = 0
+        self.filed = NEVER
         self.served = 0
-        self.born = self.idle_since = pool.wheel.clock()
+        self.born = self.idle_since = pool.wheel.now
         self.written = False
         self._answered = False
         self._sent = True
@@ -88,6 +88,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(_ROOM[:nbytes])
+        self.pool.wheel.tick()
         if self.state == STREAMING:
             self._stream(data)
         elif self.state == WAITING:
@@ -119,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._blocked = False
         if self._request_body is not None:
-            self.due = self.pool.wheel.clock() + self._idle_s()
+            self.due = self.pool.wheel.tick() + self._idle_s()
             self._request_body.resume()
 
     # -- a request out
@@ -187,7 +188,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _until(self, seconds: float) -> float:
         """That far from now, but never past the exchange's own end."""
-        due = self.pool.wheel.clock() + seconds
+        due = self.pool.wheel.now + seconds
         exchange, times = self._exchange, self._times
         if exchange is not None and times is not None and times.total_s != NEVER:
             return min(due, exchange.started + times.total_s)

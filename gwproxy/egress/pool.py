@@ -72,7 +72,7 @@ class Pool:
         idle = self._idle
         if not idle:
             return None
-        now = self.wheel.clock()
+        now = self.wheel.now
         while idle:
             connection = idle.pop()
             if now - connection.born > self.max_age_s:
@@ -96,7 +96,7 @@ class Pool:
             connection = await self._turn(exchange, times)
             if connection is not None:
                 return connection
-        started = self.wheel.clock()
+        started = self.wheel.tick()
         self.opening += 1
         try:
             connection = await self._connect(self, min(times.connect_s, times.timeout_s))
@@ -105,14 +105,14 @@ class Pool:
             raise
         finally:
             self.opening -= 1
-            exchange.connect_s += self.wheel.clock() - started
+            exchange.connect_s += self.wheel.tick() - started
         self.connections.add(connection)
         return connection
 
     async def _turn(self, exchange: Exchange, times: Times) -> Connection | None:
         """Wait for a connection (or, given None, for the right to open one)."""
         waiter = _Turn(self.service)
-        started = self.wheel.clock()
+        started = self.wheel.tick()
         self._waiting.append(waiter)
         self.wheel.set(waiter, started + times.connect_s)
         try:
@@ -127,12 +127,12 @@ class Pool:
             raise
         finally:
             waiter.due = NEVER
-            exchange.waited_s += self.wheel.clock() - started
+            exchange.waited_s += self.wheel.tick() - started
         return connection
 
     def release(self, connection: Connection) -> None:
         """The connection is ready for another request."""
-        now = self.wheel.clock()
+        now = self.wheel.now
         if self.retired or now - connection.born > self.max_age_s:
             connection.close()
             return
@@ -179,7 +179,7 @@ class _Turn(Waiter):
     def __init__(self, service: str) -> None:
         super().__init__()
         self.due = NEVER
-        self.filed = 0
+        self.filed = NEVER
         self.service = service
         self.granted: Connection | None = None
 

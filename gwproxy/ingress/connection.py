@@ -62,7 +62,7 @@ class Connection(asyncio.BufferedProtocol):
         self.server = server
         self.receiver = Receiver(server.max_head)
         self.due = NEVER
-        self.filed = 0
+        self.filed = NEVER
         self.peer = ""
         self.scheme = b"http"
         self.took_over: asyncio.BaseProtocol | None = None
@@ -89,6 +89,7 @@ class Connection(asyncio.BufferedProtocol):
     # -- asyncio's side
 
     def connection_made(self, transport: Any) -> None:
+        self.server.wheel.tick()
         transport.set_write_buffer_limits(HIGH, LOW)
         self._transport = transport
         peername = transport.get_extra_info("peername")
@@ -109,13 +110,14 @@ class Connection(asyncio.BufferedProtocol):
                 )
             )
             return
-        server.wheel.set(self, server.wheel.clock() + server.keepalive_s)
+        server.wheel.set(self, server.wheel.now + server.keepalive_s)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _ROOM
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(_ROOM[:nbytes])
+        self.server.wheel.tick()
         receiver = self.receiver
         state = receiver.state
         if state == IDLE or state == HEAD:
@@ -132,6 +134,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._abort()
 
     def eof_received(self) -> bool:
+        self.server.wheel.tick()
         if self.server.half_close and self._exchange is not None:
             # What is under way is answered; the transport closes after it.
             self._last = True
@@ -140,23 +143,26 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self.server.wheel.tick()
         self._leave(f"connection lost: {exc}")
         self.due = NEVER
         self.server.gone(self)
 
     def pause_writing(self) -> None:
+        self.server.wheel.tick()
         self._blocked = True
         self._buffered = self._transport.get_write_buffer_size()
-        self.server.wheel.set(self, self.server.wheel.clock() + self.server.body_s)
+        self.server.wheel.set(self, self.server.wheel.now + self.server.body_s)
         if self._reply_body is not None:
             self._reply_body.pause()
 
     def resume_writing(self) -> None:
+        self.server.wheel.tick()
         self._blocked = False
         if self._reply_body is not None:
             self._reply_body.resume()
         elif self.receiver.state == IDLE:
-            self.server.wheel.set(self, self.server.wheel.clock() + self.server.keepalive_s)
+            self.server.wheel.set(self, self.server.wheel.now + self.server.keepalive_s)
             self._next(b"")
 
     # -- a request in
@@ -187,7 +193,7 @@ class Connection(asyncio.BufferedProtocol):
             self._begin(head)
             return True
         if was == IDLE and receiver.state == HEAD:
-            self.server.wheel.set(self, self.server.wheel.clock() + self.server.header_s)
+            self.server.wheel.set(self, self.server.wheel.now + self.server.header_s)
         return False
 
     def _begin(self, head: RequestHead) -> None:
@@ -198,7 +204,7 @@ class Connection(asyncio.BufferedProtocol):
             self._about = about
             sender = self._sender = server.trust.sender(head.fields, head.authority, self.peer, self.scheme)
         body = Body(self, head.length) if self.receiver.state == BODY else None
-        exchange = Exchange(head, sender, body, server.wheel.clock())
+        exchange = Exchange(head, sender, body, server.wheel.now)
         exchange.caller = self
         exchange.request_id = sender.request_id or server.ids()
         exchange.correlation_id = sender.correlation_id or exchange.request_id
@@ -211,11 +217,8 @@ class Connection(asyncio.BufferedProtocol):
             if self.receiver.held:
                 held, self.receiver.held = self.receiver.held, b""
                 self._take_body(held)
-        drive = self._drive = Drive(self._serve(exchange), self._served_one)
+        drive = self._drive = Drive(run(exchange, server.bound, self.reply), self._served_one)
         drive.start()
-
-    async def _serve(self, exchange: Exchange) -> None:
-        self._send(exchange, await run(exchange, self.server.bound))
 
     def _served_one(self, error: BaseException | None) -> None:
         self._drive = None
@@ -242,7 +245,7 @@ class Connection(asyncio.BufferedProtocol):
         if payload:
             body.put(payload)
         if self.receiver.state == BODY:
-            self.due = self.server.wheel.clock() + self.server.body_s
+            self.due = self.server.wheel.now + self.server.body_s
         else:
             self._body = None
             body.end()
@@ -262,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
         if status == 100:
             if self._awaits_continue:
                 self._awaits_continue = False
-                self.server.wheel.set(self, self.server.wheel.clock() + self.server.body_s)
+                self.server.wheel.set(self, self.server.wheel.now + self.server.body_s)
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         elif fields is not None:
             self._transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, fields.joined()))
@@ -274,12 +277,12 @@ class Connection(asyncio.BufferedProtocol):
         server = self.server
         head = RequestHead(b"", b"", 1, Fields())
         sender = server.trust.sender(head.fields, b"", self.peer, self.scheme)
-        exchange = self._exchange = Exchange(head, sender, None, server.wheel.clock())
+        exchange = self._exchange = Exchange(head, sender, None, server.wheel.now)
         exchange.request_id = exchange.correlation_id = server.ids()
         self._last = True
-        self._send(exchange, refusal(exchange, error))
+        self.reply(exchange, refusal(exchange, error))
 
-    def _send(self, exchange: Exchange, reply: Reply) -> None:
+    def reply(self, exchange: Exchange, reply: Reply) -> None:
         """Write the reply's head, and its body as far as there is one."""
         server = self.server
         head = exchange.head
@@ -355,8 +358,8 @@ class Connection(asyncio.BufferedProtocol):
             self._end()
             return
         receiver.move(REPLIED)
-        self.due = self.server.wheel.clock() + self.server.keepalive_s
-        if self.filed == 0:
+        self.due = self.server.wheel.now + self.server.keepalive_s
+        if self.filed == NEVER:
             self.server.wheel.set(self, self.due)
         if self._paused:
             self.resume()
@@ -383,7 +386,7 @@ class Connection(asyncio.BufferedProtocol):
             self.server.paused.discard(self)
             if self.receiver.state != CLOSED:
                 if self.receiver.state == BODY:
-                    self.due = self.server.wheel.clock() + self.server.body_s
+                    self.due = self.server.wheel.now + self.server.body_s
                 self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -478,7 +481,7 @@ class Connection(asyncio.BufferedProtocol):
         receiver.held = b""
         self._transport.write_eof()
         self.resume()
-        self.server.wheel.set(self, self.server.wheel.clock() + LINGER_S)
+        self.server.wheel.set(self, self.server.wheel.now + LINGER_S)
 
     def _abort(self) -> None:
         """Close at once. What hasn't been written is lost, and a body without a framing ends in a reset."""

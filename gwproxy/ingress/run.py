@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from gwproxy.errors import Blame, GatewayError
 from gwproxy.exchange import Exchange, Reply
@@ -13,12 +14,22 @@ from gwproxy.snapshot.bind import Bound, BoundRoute
 log = logging.getLogger("gwproxy")
 
 
-async def run(exchange: Exchange, bound: Bound) -> Reply:
-    """The reply to `exchange`. Never raises but for cancellation: every failure is a reply of its own."""
+async def run(exchange: Exchange, bound: Bound, send: Callable[[Exchange, Reply], None]) -> None:
+    """Find the reply to `exchange` and `send` it. Every failure is a reply of its own; only cancellation is raised."""
     route: BoundRoute | None = None
     try:
         route = bound.match(exchange)
-        reply = await _reply(exchange, route)
+        for check in route.checks:
+            stop = check(exchange)
+            if stop is not None:
+                if not isinstance(stop, Reply):
+                    stop = await stop
+                if stop is not None:
+                    reply = stop
+                    break
+        else:
+            found = route.respond(exchange)
+            reply = found if isinstance(found, Reply) else await found
     except GatewayError as error:
         reply = refusal(exchange, error)
     except asyncio.CancelledError:
@@ -28,19 +39,7 @@ async def run(exchange: Exchange, bound: Bound) -> Reply:
     if route is not None:
         for finish in route.finishers:
             finish(exchange, reply)
-    return reply
-
-
-async def _reply(exchange: Exchange, route: BoundRoute) -> Reply:
-    for check in route.checks:
-        stop = check(exchange)
-        if stop is not None:
-            if not isinstance(stop, Reply):
-                stop = await stop
-            if stop is not None:
-                return stop
-    reply = route.respond(exchange)
-    return reply if isinstance(reply, Reply) else await reply
+    send(exchange, reply)
 
 
 def refusal(exchange: Exchange, error: GatewayError) -> Reply:

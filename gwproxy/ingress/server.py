@@ -79,7 +79,7 @@ class GatewayServer(web.Server):
 
     def told(self, exchange: Exchange) -> bytes:
         """The gateway's own fields of a reply."""
-        now = self.wheel.clock()
+        now = self.wheel.now
         total_ms = (now - exchange.started) * 1000
         if not exchange.service or not self.expose:
             return b"X-Request-Id: %b\r\nX-Latency: %.2f\r\n" % (exchange.request_id, total_ms)

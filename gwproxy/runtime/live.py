@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable
 
 from gwproxy.deadlines import Wheel
 from gwproxy.egress.connect import Connector
@@ -22,7 +21,6 @@ class Live:
 
     def __init__(self, wheel: Wheel) -> None:
         self.wheel = wheel
-        self.clock: Callable[[], float] = wheel.clock
         self.resolver = Resolver(wheel.clock)
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()

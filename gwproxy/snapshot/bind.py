@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from gwproxy.deadlines import Wheel
 from gwproxy.egress.balance.round_robin import RoundRobin
 from gwproxy.egress.pool import Pool
 from gwproxy.errors import Blame, GatewayError, Phase
@@ -20,7 +21,7 @@ Responder = Callable[[Exchange], Reply | Awaitable[Reply]]
 class Pools(Protocol):
     """What lives on, as far as binding needs it."""
 
-    clock: Callable[[], float]
+    wheel: Wheel
 
     def pools(self, service: ServiceSpec) -> Sequence[tuple[Pool, int]]:
         """The pools of a service's targets with their weights: those there are, and new ones for new targets."""
@@ -73,7 +74,7 @@ def _responder(route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live
     if route.aggregation or route.times is None:
         return _not_implemented
     return Forward(
-        route.service, balances[route.service], route.times, route.make_path, live.clock,
+        route.service, balances[route.service], route.times, route.make_path, live.wheel,
         preserve_host=route.preserve_host,
     )  # fmt: skip
 

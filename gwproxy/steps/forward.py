@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gwproxy.deadlines import Wheel
 from gwproxy.egress.balance.round_robin import RoundRobin
 from gwproxy.egress.forward import attempt
 from gwproxy.egress.pool import Pool
@@ -19,7 +20,7 @@ NO_LENGTH = -2
 class Forward:
     """Sends each exchange of one route to one service."""
 
-    __slots__ = ("_balance", "_clock", "_make_path", "_preserve_host", "_service", "_times")
+    __slots__ = ("_balance", "_make_path", "_preserve_host", "_service", "_times", "_wheel")
 
     def __init__(
         self,
@@ -27,7 +28,7 @@ class Forward:
         balance: RoundRobin[Pool],
         times: Times,
         make_path: Callable[[bytes, list[bytes]], bytes],
-        clock: Callable[[], float],
+        wheel: Wheel,
         *,
         preserve_host: bool,
     ) -> None:
@@ -35,7 +36,7 @@ class Forward:
         self._balance = balance
         self._times = times
         self._make_path = make_path
-        self._clock = clock
+        self._wheel = wheel
         self._preserve_host = preserve_host
 
     async def __call__(self, exchange: Exchange) -> Reply:
@@ -44,9 +45,9 @@ class Forward:
             raise looped()
         exchange.service = self._service
         request = self._request(exchange)
-        exchange.sent = self._clock()
+        exchange.sent = self._wheel.now
         answer = await attempt(exchange, self._balance.pick(), request, self._times)
-        exchange.first_byte = self._clock()
+        exchange.first_byte = self._wheel.now
         exchange.answered_by = "service"
         return reply_of(exchange.method, answer)
 

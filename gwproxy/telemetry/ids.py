@@ -27,12 +27,18 @@ class RequestIds:
     def __call__(self) -> bytes:
         """A new id, 36 bytes."""
         millisecond = self._clock_ms()
-        if millisecond != self._millisecond:
-            if millisecond > self._millisecond:
-                # Starts anew each millisecond, so that ids sort by time and then by order.
-                self._counter = 0
-            self._millisecond = millisecond
-            stamp = b"%012x" % (millisecond & 0xFFFFFFFFFFFF)
-            self._prefix = stamp[:8] + b"-" + stamp[8:] + b"-7"
         self._counter = count = (self._counter + 1) & 0x3FFFFFF
-        return b"%b%03x-%04x-%b" % (self._prefix, count >> 14, 0x8000 | count & 0x3FFF, self._node)
+        if millisecond != self._millisecond or not count & 0x3FFF:
+            count = self._turn(millisecond, count)
+        return b"%b%x-%b" % (self._prefix, 0x8000 | count & 0x3FFF, self._node)
+
+    def _turn(self, millisecond: int, count: int) -> int:
+        """Another millisecond, or more ids in one than 14 bits hold."""
+        if millisecond > self._millisecond:
+            # Starts anew each millisecond, so that ids sort by time and then by order. A clock that steps back is
+            # not followed: its milliseconds have been used.
+            self._millisecond = millisecond
+            self._counter = count = 0
+        stamp = b"%012x" % (self._millisecond & 0xFFFFFFFFFFFF)
+        self._prefix = b"%b-%b-7%03x-" % (stamp[:8], stamp[8:], count >> 14)
+        return count

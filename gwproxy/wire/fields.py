@@ -77,19 +77,30 @@ _REMEMBERED: Final = 2048
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_ALNUM: Final = bytes(c for c in range(256) if not chr(c).isascii() or not chr(c).isalnum())
-# RFC 9110 section 5.5: visible characters, blanks and obs-text; CR and LF only as the pairs that end a line.
-_ALLOWED: Final = bytes((9, 10, 13, *range(0x20, 0x7F), *range(0x80, 0x100)))
+# RFC 9110 section 5.5: visible characters, blanks and obs-text.
+_ALLOWED: Final = bytes((9, *range(0x20, 0x7F), *range(0x80, 0x100)))
+
+
+Line = tuple[int, bytes, bytes, bytes]
+"""A field line, read: its kind, its name in lower case, the line with its CRLF, its value."""
+
+# Lines with these carry what is one caller's own, or new each time: they are read each time.
+_NOT_REMEMBERED: Final = frozenset(
+    (b"authorization", b"cookie", b"set-cookie", b"etag", b"if-none-match", b"last-modified", b"if-modified-since",
+     b"x-api-key", b"x-request-id", b"x-correlation-id", b"traceparent")
+)  # fmt: skip
 
 
 class Names:
-    """What each field name of one direction means, by its spelling on the wire."""
+    """What the field lines of one direction mean: each name by its spelling, and lines that come again and again."""
 
-    __slots__ = ("_aliases", "_kinds", "seen")
+    __slots__ = ("_aliases", "_kinds", "lines", "seen")
 
     def __init__(self, kinds: dict[bytes, int], *, aliases: bool) -> None:
         self._kinds = kinds
         self._aliases = aliases
         self.seen: dict[bytes, tuple[int, bytes]] = {}
+        self.lines: dict[bytes, Line] = {}
 
     def learn(self, name: bytes) -> tuple[int, bytes]:
         """Kind and lower-case form of a name not met yet. Raises GatewayError for one that is no token."""
@@ -100,6 +111,23 @@ class Names:
         if len(self.seen) < _REMEMBERED and len(name) <= 64:
             self.seen[name] = found
         return found
+
+    def read(self, line: bytes) -> Line:
+        """A line not met lately. Raises GatewayError for what RFC 9110 section 5 does not allow."""
+        name, colon, value = line.partition(b":")
+        kind, lower = self.seen.get(name) or self.learn(name)
+        if not colon:
+            raise refuse("bad_request", "Header line without a colon")
+        if line.translate(None, _ALLOWED):
+            raise refuse("bad_request", "Control character in a header field")
+        if len(line) > MAX_LINE:
+            raise refuse("head_too_large", f"Header line of more than {MAX_LINE} bytes")
+        read = (kind, lower, line + b"\r\n", value.strip(b" \t"))
+        if len(line) <= 160 and lower not in _NOT_REMEMBERED:
+            if len(self.lines) >= _REMEMBERED:
+                self.lines.clear()
+            self.lines[line] = read
+        return read
 
     def _kind(self, lower: bytes) -> int:
         kind = self._kinds.get(lower)
@@ -118,14 +146,13 @@ ANSWERS: Final = Names(ANSWER_NAMES, aliases=False)
 class Fields:
     """The field lines of one head, sorted. Immutable once parsed, and shared by heads that are alike.
 
-    `kept` holds the lines that cross, each as (lower-case name, the line as it came, its value); `special` those that
-    we read ourselves, as (kind, value).
+    `kept` holds the lines that cross, `special` those that we read ourselves, as (kind, value).
     """
 
     __slots__ = ("close", "coding", "keep_alive", "kept", "length", "nominated", "special")
 
     def __init__(self) -> None:
-        self.kept: list[tuple[bytes, bytes, bytes]] = []
+        self.kept: list[Line] = []
         self.special: list[tuple[int, bytes]] = []
         self.length = -1
         self.coding = b""
@@ -135,14 +162,14 @@ class Fields:
 
     def get(self, name: bytes) -> bytes | None:
         """The value of the first kept field of this lower-case name."""
-        for known, _, value in self.kept:
+        for _, known, _, value in self.kept:
             if known == name:
                 return value
         return None
 
     def get_all(self, name: bytes) -> list[bytes]:
         """The values of all kept fields of this lower-case name, in order."""
-        return [value for known, _, value in self.kept if known == name]
+        return [value for _, known, _, value in self.kept if known == name]
 
     def special_value(self, kind: int) -> bytes | None:
         """The last value of one special kind."""
@@ -154,7 +181,7 @@ class Fields:
 
     def joined(self) -> bytes:
         """The kept lines as they stand in a head, each with its CRLF."""
-        return b"".join([line + b"\r\n" for _, line, _ in self.kept])
+        return b"".join([line[2] for line in self.kept])
 
 
 def parse_fields(block: bytes, names: Names) -> Fields:
@@ -165,30 +192,17 @@ def parse_fields(block: bytes, names: Names) -> Fields:
     lines = block.split(b"\r\n")
     if len(lines) > MAX_FIELDS:
         raise refuse("head_too_large", f"More than {MAX_FIELDS} header fields")
-    if (
-        block.translate(None, _ALLOWED)
-        or block.count(b"\n") != len(lines) - 1
-        or block.count(b"\r") != len(lines) - 1
-    ):
-        raise refuse("bad_request", "Control character in a header field")
-    seen = names.seen
+    lines_seen = names.lines
     kept = fields.kept
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        known = seen.get(name)
-        if known is None:
-            known = names.learn(name)
-        if not colon:
-            raise refuse("bad_request", "Header line without a colon")
-        if len(line) > MAX_LINE:
-            raise refuse("head_too_large", f"Header line of more than {MAX_LINE} bytes")
-        kind, lower = known
+    for text in lines:
+        line = lines_seen.get(text) or names.read(text)
+        kind = line[0]
         if kind == KEEP:
-            kept.append((lower, line, value.strip(b" \t")))
+            kept.append(line)
         elif kind != HOP:
-            _special(fields, kind, value.strip(b" \t"))
+            _special(fields, kind, line[3])
     if fields.nominated:
-        fields.kept = [entry for entry in kept if entry[0] not in fields.nominated]
+        fields.kept = [line for line in kept if line[1] not in fields.nominated]
     return fields
 
 

@@ -1,0 +1,56 @@
+"""Who answers a route, and who may ask, in the words of the file: what `routes` and `explain` both tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gwproxy.config.either import requires_auth
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.routes import Aggregation, Route
+from gwproxy.snapshot.types import CompiledRoute
+
+
+def written(loaded: Loaded, route: CompiledRoute) -> Route | Aggregation:
+    """The route as the file has it."""
+    room, index = route.where
+    return loaded.config.routes[index] if room == "routes" else loaded.config.aggregations[index]
+
+
+def answerer(route: Route | Aggregation) -> dict[str, Any]:
+    """Who answers: `kind` (service, respond, redirect, aggregation), its own fields, and all in few words (`says`)."""
+    if isinstance(route, Aggregation):
+        parts = [
+            {"as": p.name, "service": p.service, "method": p.method, "path": p.path} for p in route.parts
+        ]
+        return {
+            "kind": "aggregation",
+            "parts": parts,
+            "says": "aggregation of " + ", ".join(p.name for p in route.parts),
+        }
+    if route.respond is not None:
+        return {"kind": "respond", "status": route.respond.status, "says": f"respond {route.respond.status}"}
+    if route.redirect is not None:
+        to, status = route.redirect.to, route.redirect.status
+        return {"kind": "redirect", "status": status, "to": to, "says": f"redirect {status} to {to}"}
+    path = service_path(route)
+    return {
+        "kind": "service",
+        "service": route.service,
+        "service_path": path,
+        "says": f"{route.service} {path}",
+    }
+
+
+def service_path(route: Route) -> str:
+    """The pattern of what the service gets."""
+    if route.strip_prefix is not None:
+        stripped = route.strip_prefix.rstrip("/").count("/")
+        return "/" + "/".join(route.path.split("/")[1:][stripped:])
+    return route.service_path or route.path
+
+
+def auth_of(route: Route | Aggregation) -> str:
+    """Who may ask: "open", "identity", or "identity with" any of the permissions."""
+    if not requires_auth(route):
+        return "open"
+    return f"identity with {' or '.join(route.permissions)}" if route.permissions else "identity"

@@ -1,0 +1,64 @@
+"""`gwproxy explain`: what would become of one request, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from gwproxy.cli.explanation import Explanation, explanation
+from gwproxy.cli.told import as_json, usable
+from gwproxy.cli.typed_request import typed_request
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("method")
+@click.argument("url")
+@click.option(
+    "-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request."
+)
+@click.option("--json", "json_", is_flag=True, help="Print the explanation for programs.")
+def explain(file: Path, method: str, url: str, headers: tuple[str, ...], json_: bool) -> None:
+    """Tell what FILE makes of the request METHOD URL: its route and why, who answers, or which refusal.
+
+    Nothing is sent. URL is http://HOST/PATH, or a path alone, which is asked of the host localhost.
+    """
+    raw = typed_request(method, url, headers)
+    told = explanation(*usable(file), raw)
+    if json_:
+        click.echo(as_json(told.as_dict()))
+        return
+    for line in _lines(told):
+        click.echo(line)
+
+
+def _lines(told: Explanation) -> Iterator[str]:
+    yield told.verdict
+    for label, value in _facts(told):
+        yield f"  {label:<10}{value}"
+    for heading, values in (("lost", told.lost), ("not in force", told.not_in_force)):
+        if values:
+            yield f"  {heading}"
+            yield from (f"    {value}" for value in values)
+
+
+def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
+    if told.why:
+        yield "why", told.why
+    for name, value in told.fields.items():
+        yield name, value
+    if told.route:
+        yield "route", f"{told.route['key']}  {told.route['says']}  ({told.route['at']})"
+    for name, value in told.params.items():
+        yield "param", f"{name} = {value}"
+    if told.route:
+        yield "who", told.who
+        yield "answer", told.answer["says"]
+    for asked in told.asks:
+        yield "asks", asked
+    if told.timeouts:
+        yield "timeouts", ", ".join(f"{name} {value}" for name, value in told.timeouts.items())
+    if told.route and told.answer["kind"] == "service":
+        yield "body", f"at most {told.max_body} from the caller"

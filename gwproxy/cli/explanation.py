@@ -1,0 +1,157 @@
+"""One request through the receiver, the router and the checks of the data path, with nothing sent anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gwproxy.cli.answerer import answerer, auth_of, written
+from gwproxy.cli.contenders import hints, lost, where
+from gwproxy.cli.for_route import not_in_force_for
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.units import Duration, Size
+from gwproxy.deadlines import NEVER
+from gwproxy.egress.request import Times
+from gwproxy.errors import Blame, GatewayError, Phase
+from gwproxy.exchange import Exchange, Sender
+from gwproxy.snapshot.order import checks_of
+from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
+from gwproxy.steps.protect import too_large
+from gwproxy.wire.receiver import Receiver
+
+
+@dataclass(kw_only=True)
+class Explanation:
+    """What becomes of a request. `status` is 0 where a service decides it; `why` is empty where nothing is refused."""
+
+    verdict: str
+    status: int = 0
+    code: str = ""
+    why: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    route: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    who: str = "anonymous"
+    answer: dict[str, Any] = field(default_factory=dict)
+    asks: list[str] = field(default_factory=list)
+    timeouts: dict[str, str] = field(default_factory=dict)
+    max_body: str = ""
+    lost: list[str] = field(default_factory=list)
+    not_in_force: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes) -> Explanation:
+    """Explain the request whose head is `raw`."""
+    try:
+        head = Receiver(int(snapshot.gateway.max_request_head)).head(raw)
+        if head is None:
+            raise GatewayError("bad_request", "Malformed request head")
+    except GatewayError as error:
+        return refusal(error, "the gateway answers before it looks for a route")
+    exchange = Exchange(head, Sender(), None, 0.0)
+    try:
+        route, exchange.raw = snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
+    except GatewayError as error:
+        told = refusal(error, " ".join(hints(loaded, snapshot, exchange, error)))
+        told.lost = lost(loaded, snapshot, exchange, None)
+        return told
+    exchange.route = route
+    return _of_route(loaded, snapshot, exchange, route)
+
+
+def refusal(error: GatewayError, why: str) -> Explanation:
+    """What the gateway itself answers to a failure."""
+    fields = {name.decode(): value.decode() for name, value in error.fields}
+    return Explanation(
+        verdict=f"{error.status} {error.code}: {error.detail}", status=error.status, code=error.code, why=why,
+        fields=fields,
+    )  # fmt: skip
+
+
+def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: CompiledRoute) -> Explanation:
+    as_written = written(loaded, route)
+    answer = answerer(as_written)
+    try:
+        _pass_checks(exchange, route)
+        told = Explanation(verdict=_verdict(answer), status=answer.get("status", 0))
+    except GatewayError as error:
+        told = refusal(error, _why_refused(loaded, route, error, auth_of(as_written)))
+    told.route = where(loaded, route)
+    told.params = _params(exchange, route)
+    told.answer = answer
+    told.max_body = str(Size(route.max_body))
+    told.lost = lost(loaded, snapshot, exchange, route)
+    told.not_in_force = [str(notice) for notice in not_in_force_for(loaded.config, route)]
+    if exchange.head.fields.get(b"authorization") is not None:
+        told.who = "anonymous: no credential is read yet"
+    if route.service and route.times is not None:
+        told.asks = list(_asks(exchange, route, snapshot.services[route.service]))
+        told.timeouts = _timeouts(route.times)
+    return told
+
+
+def _pass_checks(exchange: Exchange, route: CompiledRoute) -> None:
+    """Raise what the route's own checks, or its responder, would."""
+    for check in checks_of(route):
+        check(exchange)
+    if exchange.head.length > route.max_body:
+        raise too_large(route.max_body)
+    if route.aggregation:
+        raise GatewayError(
+            "not_implemented", "Aggregations are not in force yet", blame=Blame.GATEWAY, phase=Phase.POLICY
+        )
+
+
+def _verdict(answer: dict[str, Any]) -> str:
+    if answer["kind"] == "service":
+        return f"forwarded to the service {answer['service']}"
+    return f"{answer['status']} by the gateway itself"
+
+
+def _why_refused(loaded: Loaded, route: CompiledRoute, error: GatewayError, auth: str) -> str:
+    if error.code == "maintenance":
+        service = loaded.config.services.get(route.service)
+        own = service is None or not service.maintenance
+        return f"{route.key if own else f'services.{route.service}'}.maintenance = true"
+    if error.code == "unauthenticated":
+        return f"wants {auth}, and nobody can prove one yet: 401 to everybody"
+    return ""
+
+
+def _params(exchange: Exchange, route: CompiledRoute) -> dict[str, str]:
+    """Raw spans, as the service will get them."""
+    raw = exchange.raw
+    spans = {n: b"/".join(raw[at:]) if n == "*" else raw[at] for n, at in route.names.items()}
+    return {name: span.decode("utf-8", "backslashreplace") for name, span in spans.items()}
+
+
+def _asks(exchange: Exchange, route: CompiledRoute, service: ServiceSpec) -> Iterator[str]:
+    path = route.make_path(exchange.path, exchange.raw) + exchange.query
+    method = exchange.method.decode()
+    host = exchange.head.authority.decode() if route.preserve_host else ""
+    for target in service.targets:
+        shown = f" (Host: {host})" if host else ""
+        share = f" (weight {target.weight})" if len(service.targets) > 1 else ""
+        yield f"{method} {_url(target, path)}{shown}{share}"
+
+
+def _url(target: TargetSpec, path: bytes) -> str:
+    whole = (target.prefix + path).decode("utf-8", "backslashreplace")
+    if target.unix:
+        return f"http+unix://{target.unix} {whole}"
+    return f"{'https' if target.tls else 'http'}://{target.authority.decode()}{whole}"
+
+
+def _timeouts(times: Times) -> dict[str, str]:
+    spans = {
+        "connect": times.connect_s,
+        "answer": times.timeout_s,
+        "idle": times.idle_s,
+        "total": times.total_s,
+    }
+    return {name: "none" if span == NEVER else str(Duration(span)) for name, span in spans.items()}

@@ -1,0 +1,33 @@
+"""`gwproxy run`: serve a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+import uvloop
+
+from gwproxy.cli.told import Failed, refused
+from gwproxy.config.problems import ConfigError
+from gwproxy.runtime.listeners import ListenError
+from gwproxy.runtime.serve import serve
+from gwproxy.snapshot.compile import CompileError
+
+
+@click.command()
+@click.argument("file", default="routes.toml", type=click.Path(path_type=Path))
+def run(file: Path) -> None:
+    """Serve FILE (routes.toml where none is named).
+
+    SIGTERM and Ctrl-C finish what is under way, a second one ends at once. SIGHUP reads FILE again: it is served from
+    the next request on, or nothing changes and the log says why.
+    """
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(file, os.environ))
+    except (ConfigError, CompileError) as error:
+        raise refused(file, error.problems) from None
+    except (ListenError, OSError) as error:
+        raise Failed(f"gwproxy: {error}") from None

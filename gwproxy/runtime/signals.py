@@ -1,0 +1,40 @@
+"""What a serving process is asked for from outside, as events."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class Asked:
+    """`stop`: by the first SIGTERM or SIGINT; `at_once`: by the second; `reload`: by SIGHUP, cleared by who heeds it."""
+
+    __slots__ = ("at_once", "reload", "stop")
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.at_once = asyncio.Event()
+        self.reload = asyncio.Event()
+
+    def ending(self) -> None:
+        """SIGTERM or SIGINT has come."""
+        (self.at_once if self.stop.is_set() else self.stop).set()
+
+
+@contextmanager
+def signals() -> Iterator[Asked]:
+    """Hear SIGTERM, SIGINT and SIGHUP while the running loop runs. Only in the main thread."""
+    loop, asked = asyncio.get_running_loop(), Asked()
+    for number in ENDING:
+        loop.add_signal_handler(number, asked.ending)
+    loop.add_signal_handler(signal.SIGHUP, asked.reload.set)
+    try:
+        yield asked
+    finally:
+        for number in (*ENDING, signal.SIGHUP):
+            loop.remove_signal_handler(number)
