@@ -8,7 +8,8 @@ import click
 
 from gwproxy.cli.told import Failed, refused
 from gwproxy.config.problems import ConfigError
-from gwproxy.demo.run import DEMO_FILE, main as run_demo
+from gwproxy.demo.run import DEMO_FILE
+from gwproxy.demo.run import main as run_demo
 from gwproxy.runtime.listeners import ListenError
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import sysconfig
-from importlib.metadata import PackageNotFoundError, version as version_of
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from typing import Final
 
 import click

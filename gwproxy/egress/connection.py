@@ -30,7 +30,6 @@ CLOSED: Final = 3
 
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 32
-SMALL: Final = 16 * 1024
 _ENDED: Final = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 # One read's room, shared by every connection of the worker: what is read is copied out before the call returns.
@@ -88,10 +87,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(_ROOM[:nbytes])
-        self.pool.wheel.tick()
-        if self.state == STREAMING:
+        wheel = self.pool.wheel
+        wheel.now = wheel.clock()
+        state = self.state
+        if state == STREAMING:
             self._stream(data)
-        elif self.state == WAITING:
+        elif state == WAITING:
             self._answered = True
             self._head(self._held + data if self._held else data)
         else:
@@ -140,8 +141,11 @@ class Connection(asyncio.BufferedProtocol):
         self.written = True
         if body is None:
             self._sent = True
-            self._write(head, request.content)
-            pool.wheel.set(self, self._until(times.timeout_s))
+            content = request.content
+            self._transport.write(head + content if content else head)
+            due = self.due = self._until(times.timeout_s)
+            if due < self.filed:
+                pool.wheel.set(self, due)
         else:
             self._sent = False
             self._chunked = request.length == CHUNKED
@@ -152,14 +156,6 @@ class Connection(asyncio.BufferedProtocol):
             if self._blocked:
                 body.pause()
         return waiter
-
-    def _write(self, head: bytes, content: bytes) -> None:
-        if not content:
-            self._transport.write(head)
-        elif len(content) <= SMALL:
-            self._transport.write(head + content)
-        else:
-            self._transport.writelines((head, content))
 
     def write(self, data: bytes) -> None:
         """A piece of the request's body."""
@@ -189,10 +185,10 @@ class Connection(asyncio.BufferedProtocol):
     def _until(self, seconds: float) -> float:
         """That far from now, but never past the exchange's own end."""
         due = self.pool.wheel.now + seconds
-        exchange, times = self._exchange, self._times
-        if exchange is not None and times is not None and times.total_s != NEVER:
-            return min(due, exchange.started + times.total_s)
-        return due
+        times = self._times
+        if times is None or times.total_s == NEVER or self._exchange is None:
+            return due
+        return min(due, self._exchange.started + times.total_s)
 
     def _idle_s(self) -> float:
         return self._times.idle_s if self._times is not None else NEVER
@@ -240,9 +236,9 @@ class Connection(asyncio.BufferedProtocol):
         """The head is whole: give the answer, with its body where that has come along."""
         self._held = b""
         length = head.length
-        if length == 0:
-            self._done(head, b"", rest)
-        elif 0 < length <= len(rest):
+        if length == len(rest):
+            self._done(head, rest, b"")
+        elif 0 <= length < len(rest):
             self._done(head, rest[:length], rest[length:])
         else:
             self._start_stream(head, rest)
@@ -269,11 +265,18 @@ class Connection(asyncio.BufferedProtocol):
     def _done(self, head: AnswerHead, content: bytes, surplus: bytes) -> None:
         """Everything of this answer is here. First the connection goes back, then the answer is given."""
         waiter = self._answer
-        if head.keep and self._sent and not surplus:
-            self._release()
+        self._give_back(reusable=head.keep and not surplus)
+        waiter.set(Answer(head, content))
+
+    def _give_back(self, *, reusable: bool) -> None:
+        """The answer is over. A connection with a request half sent is of no more use than one that is to close."""
+        if reusable and self._sent:
+            self.state = IDLE
+            self._exchange = self._times = None
+            self.served += 1
+            self.pool.release(self)
         else:
             self.close()
-        waiter.set(Answer(head, content))
 
     def _stream(self, data: bytes) -> None:
         body, decoder = self._body, self._decoder
@@ -290,17 +293,8 @@ class Connection(asyncio.BufferedProtocol):
             body.put(payload)
         if decoder.done and self.state == STREAMING:
             self._body = self._decoder = None
-            if self._keep and self._sent and not surplus and not self._paused:
-                self._release()
-            else:
-                self.close()
+            self._give_back(reusable=self._keep and not surplus and not self._paused)
             body.end()
-
-    def _release(self) -> None:
-        self.state = IDLE
-        self._exchange = self._times = None
-        self.served += 1
-        self.pool.release(self)
 
     # -- backpressure of the answer (Faucet)
 

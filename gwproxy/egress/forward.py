@@ -20,7 +20,7 @@ async def attempt(exchange: Exchange, pool: Pool, request: Request, times: Times
     """
     exchange.tries += 1
     exchange.target = pool.name
-    connection = pool.take(checked=not request.replayable)
+    connection = pool.take(checked=request.body is not None or request.method not in IDEMPOTENT)
     if connection is None:
         exchange.reused = False
         return await _on_new(exchange, pool, request, times)

@@ -141,7 +141,9 @@ class Pool:
             return
         connection.idle_since = now
         self._idle.append(connection)
-        self.wheel.set(connection, now + self.idle_timeout_s)
+        due = connection.due = now + self.idle_timeout_s
+        if due < connection.filed:
+            self.wheel.set(connection, due)
 
     def _pass_on(self, connection: Connection | None) -> None:
         """Let the longest waiting have it, in the loop's next turn: whoever releases has an answer to give first."""

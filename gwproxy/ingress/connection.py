@@ -117,7 +117,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(_ROOM[:nbytes])
-        self.server.wheel.tick()
+        wheel = self.server.wheel
+        wheel.now = wheel.clock()
         receiver = self.receiver
         state = receiver.state
         if state == IDLE or state == HEAD:
@@ -175,35 +176,28 @@ class Connection(asyncio.BufferedProtocol):
             if self._blocked:
                 receiver.held += data
                 break
-            if not self._serve_next(data):
+            was = receiver.state
+            try:
+                head = receiver.head(data)
+            except GatewayError as error:
+                self._refuse(error)
+                break
+            if head is None:
+                if was == IDLE and receiver.state == HEAD:
+                    self.server.wheel.set(self, self.server.wheel.now + self.server.header_s)
                 break
             data = b""
-        self._looping = False
-
-    def _serve_next(self, data: bytes) -> bool:
-        """Begin the next request; False where it isn't whole."""
-        receiver = self.receiver
-        was = receiver.state
-        try:
-            head = receiver.head(data)
-        except GatewayError as error:
-            self._refuse(error)
-            return False
-        if head is not None:
             self._begin(head)
-            return True
-        if was == IDLE and receiver.state == HEAD:
-            self.server.wheel.set(self, self.server.wheel.now + self.server.header_s)
-        return False
+        self._looping = False
 
     def _begin(self, head: RequestHead) -> None:
         server = self.server
-        about = self.receiver.about
+        about = head.about
         sender = self._sender
         if sender is None or about is not self._about:
             self._about = about
             sender = self._sender = server.trust.sender(head.fields, head.authority, self.peer, self.scheme)
-        body = Body(self, head.length) if self.receiver.state == BODY else None
+        body = Body(self, about.length) if self.receiver.state == BODY else None
         exchange = Exchange(head, sender, body, server.wheel.now)
         exchange.caller = self
         exchange.request_id = sender.request_id or server.ids()
@@ -211,21 +205,25 @@ class Connection(asyncio.BufferedProtocol):
         self._exchange = exchange
         self._served += 1
         if body is not None:
-            self._body = body
-            self._awaits_continue = head.expects
-            server.wheel.set(self, exchange.started + (CONTINUE_S if head.expects else server.body_s))
-            if self.receiver.held:
-                held, self.receiver.held = self.receiver.held, b""
-                self._take_body(held)
+            self._begin_body(head, body)
         drive = self._drive = Drive(run(exchange, server.bound, self.reply), self._served_one)
-        drive.start()
+        drive.resume(None, None)
+
+    def _begin_body(self, head: RequestHead, body: Body) -> None:
+        server = self.server
+        self._body = body
+        self._awaits_continue = head.expects
+        server.wheel.set(self, server.wheel.now + (CONTINUE_S if head.expects else server.body_s))
+        if self.receiver.held:
+            held, self.receiver.held = self.receiver.held, b""
+            self._take_body(held)
 
     def _served_one(self, error: BaseException | None) -> None:
         self._drive = None
         if error is not None and self._exchange is not None:
             # Cancelled, or a mistake of ours behind the last line that could still reply.
             self._cut(error)
-        elif self._exchange is None:
+        elif self.receiver.held and self._exchange is None:
             self._go_on()
 
     def _take_body(self, data: bytes) -> None:
@@ -275,7 +273,7 @@ class Connection(asyncio.BufferedProtocol):
     def _refuse(self, error: GatewayError) -> None:
         """Reply to what was no request, and end."""
         server = self.server
-        head = RequestHead(b"", b"", 1, Fields())
+        head = RequestHead(b"", b"", 1, FieldsOfRequest(b""), keep=False)
         sender = server.trust.sender(head.fields, b"", self.peer, self.scheme)
         exchange = self._exchange = Exchange(head, sender, None, server.wheel.now)
         exchange.request_id = exchange.correlation_id = server.ids()
@@ -358,16 +356,18 @@ class Connection(asyncio.BufferedProtocol):
             self._end()
             return
         receiver.move(REPLIED)
-        self.due = self.server.wheel.now + self.server.keepalive_s
-        if self.filed == NEVER:
-            self.server.wheel.set(self, self.due)
+        server = self.server
+        due = self.due = server.wheel.now + server.keepalive_s
+        if due < self.filed:
+            server.wheel.set(self, due)
         if self._paused:
             self.resume()
-        self._go_on()
+        if receiver.held:
+            self._go_on()
 
     def _go_on(self) -> None:
         """Turn to what was pipelined, unless the loop that began this exchange will."""
-        if self.receiver.held and self._drive is None and not self._looping and self.receiver.state == IDLE:
+        if self._drive is None and not self._looping and self.receiver.state == IDLE:
             self._next(b"")
 
     # -- backpressure of the request's body (Faucet), and of pipelining

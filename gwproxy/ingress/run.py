@@ -18,7 +18,10 @@ async def run(exchange: Exchange, bound: Bound, send: Callable[[Exchange, Reply]
     """Find the reply to `exchange` and `send` it. Every failure is a reply of its own; only cancellation is raised."""
     route: BoundRoute | None = None
     try:
-        route = bound.match(exchange)
+        about = exchange.head.about
+        compiled, exchange.raw = bound.match(about.host, exchange.method, exchange.path, about.fields)
+        exchange.route = compiled
+        route = bound.routes[compiled.index]
         for check in route.checks:
             stop = check(exchange)
             if stop is not None:

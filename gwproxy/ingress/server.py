@@ -28,7 +28,7 @@ class GatewayServer(web.Server):
     def __init__(
         self, bound: Bound, wheel: Wheel, trust: Trust, ids: RequestIds, record: Callable[[Exchange], None]
     ) -> None:
-        super().__init__(_unused)  # type: ignore[arg-type]
+        super().__init__(_unused)
         self.wheel = wheel
         self.ids = ids
         self.paused: set[Connection] = set()

@@ -12,7 +12,7 @@ ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Asked:
-    """`stop`: by the first SIGTERM or SIGINT; `at_once`: by the second; `reload`: by SIGHUP, cleared by who heeds it."""
+    """`stop`: the first SIGTERM or SIGINT; `at_once`: the second; `reload`: SIGHUP, cleared by who heeds it."""
 
     __slots__ = ("at_once", "reload", "stop")
 

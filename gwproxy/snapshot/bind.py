@@ -42,21 +42,12 @@ class BoundRoute:
 class Bound:
     """A snapshot that can be served."""
 
-    __slots__ = ("routes", "snapshot")
+    __slots__ = ("match", "routes", "snapshot")
 
     def __init__(self, snapshot: Snapshot, routes: list[BoundRoute]) -> None:
         self.snapshot = snapshot
         self.routes = routes
-
-    def match(self, exchange: Exchange) -> BoundRoute:
-        """The route of an exchange, written into it. Raises GatewayError as Router.match does."""
-        head = exchange.head
-        route, exchange.raw = self.snapshot.router.match(
-            head.host, exchange.method, exchange.path, head.fields
-        )
-        bound = self.routes[route.index]
-        exchange.route = route
-        return bound
+        self.match = snapshot.router.match
 
 
 def bind(snapshot: Snapshot, live: Pools) -> Bound:
@@ -75,7 +66,7 @@ def _responder(route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live
         return _not_implemented
     return Forward(
         route.service, balances[route.service], route.times, route.make_path, live.wheel,
-        preserve_host=route.preserve_host,
+        preserve_host=route.preserve_host, max_body=route.max_body,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.snapshot.types import CompiledRoute
 from gwproxy.steps.authenticate import closed
-from gwproxy.steps.protect import bounded_body, under_maintenance
+from gwproxy.steps.protect import under_maintenance
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
 """None: go on. A Reply: stop. An awaitable of either, where the step must wait."""
@@ -25,15 +25,9 @@ def _authentication(route: CompiledRoute) -> Check | None:
     return closed if route.closed else None
 
 
-def _body(route: CompiledRoute) -> Check | None:
-    limit = route.max_body
-    return lambda exchange: bounded_body(exchange, limit) if exchange.body is not None else None
-
-
 ORDER: Final[tuple[Callable[[CompiledRoute], Check | None], ...]] = (
     _maintenance,
     _authentication,
-    _body,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Final
 
 from gwproxy.errors import GatewayError, Phase
 from gwproxy.snapshot.trie import Table
@@ -10,11 +11,15 @@ from gwproxy.snapshot.types import Candidate, CompiledRoute, Leaf
 from gwproxy.wire.fields import Fields
 from gwproxy.wire.path import ambiguous, split
 
+# About 1 MiB a worker at the most. Half of a match is the path's own cost, and callers ask for few paths at a time.
+MAX_REMEMBERED: Final = 1024
+MAX_REMEMBERED_PATH: Final = 256
+
 
 class Router:
     """The tables of all hosts."""
 
-    __slots__ = ("_any", "_exact", "_ignore_slash", "_suffixes")
+    __slots__ = ("_any", "_exact", "_ignore_slash", "_recent", "_suffixes")
 
     def __init__(self, *, ignore_trailing_slash: bool = False) -> None:
         self._exact: dict[bytes, Table] = {}
@@ -22,6 +27,8 @@ class Router:
         self._suffixes: list[tuple[bytes, Table]] = []
         self._any = Table()
         self._ignore_slash = ignore_trailing_slash
+        # Paths that were asked for lately, with what they match; only such as match something.
+        self._recent: dict[tuple[bytes, bytes], tuple[list[bytes], list[Leaf], bool]] = {}
 
     def table(self, host: str) -> Table:
         """The table of `host` ("" for the routes of any host), made if it is not there. Only while compiling."""
@@ -50,8 +57,8 @@ class Router:
         Raises GatewayError: `ambiguous_path`, `not_found`, `method_not_allowed` with the methods of every route that
         would have matched.
         """
-        raw, segments, slashes = split(path)
-        leaves = self._find(host, segments)
+        recent = self._recent.get((host, path))
+        raw, leaves, slashes = recent if recent is not None else self._look_up(host, path)
         for leaf in leaves:
             for candidate in leaf.candidates:
                 if (
@@ -62,6 +69,16 @@ class Router:
                         raise ambiguous("Encoded slash in the path")
                     return candidate.route, raw
         raise _unmatched(leaves, fields, slashes)
+
+    def _look_up(self, host: bytes, path: bytes) -> tuple[list[bytes], list[Leaf], bool]:
+        raw, segments, slashes = split(path)
+        leaves = self._find(host, segments)
+        found = (raw, leaves, slashes)
+        if leaves and len(path) <= MAX_REMEMBERED_PATH:
+            if len(self._recent) >= MAX_REMEMBERED:
+                self._recent.clear()
+            self._recent[host, path] = found
+        return found
 
     def _find(self, host: bytes, segments: list[bytes]) -> list[Leaf]:
         table = self._any

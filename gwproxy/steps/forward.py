@@ -10,9 +10,10 @@ from gwproxy.egress.forward import attempt
 from gwproxy.egress.pool import Pool
 from gwproxy.egress.request import Answer, Request, Times
 from gwproxy.exchange import Exchange, Reply
-from gwproxy.steps.protect import looped
+from gwproxy.steps.protect import bound_body, looped
 from gwproxy.wire.answer import UNTIL_CLOSE
-from gwproxy.wire.request import CHUNKED
+from gwproxy.wire.flow import Body
+from gwproxy.wire.request import CHUNKED, RequestHead
 
 NO_LENGTH = -2
 
@@ -20,7 +21,16 @@ NO_LENGTH = -2
 class Forward:
     """Sends each exchange of one route to one service."""
 
-    __slots__ = ("_balance", "_make_path", "_preserve_host", "_service", "_times", "_wheel")
+    __slots__ = (
+        "_balance",
+        "_make_path",
+        "_max_body",
+        "_only",
+        "_preserve_host",
+        "_service",
+        "_times",
+        "_wheel",
+    )
 
     def __init__(
         self,
@@ -31,22 +41,27 @@ class Forward:
         wheel: Wheel,
         *,
         preserve_host: bool,
+        max_body: int,
     ) -> None:
         self._service = service
         self._balance = balance
+        # Nearly every service has one target: no call to find that out each time.
+        self._only = balance.only
+        self._max_body = max_body
         self._times = times
         self._make_path = make_path
         self._wheel = wheel
         self._preserve_host = preserve_host
 
     async def __call__(self, exchange: Exchange) -> Reply:
-        """The service's answer as a reply. Raises GatewayError as `attempt` does, and `loop_detected`."""
+        """The service's answer as a reply. Raises GatewayError as `attempt` does, loop_detected, body_too_large."""
         if exchange.sender.looped:
             raise looped()
         exchange.service = self._service
         request = self._request(exchange)
         exchange.sent = self._wheel.now
-        answer = await attempt(exchange, self._balance.pick(), request, self._times)
+        pool = self._only or self._balance.pick()
+        answer = await attempt(exchange, pool, request, self._times)
         exchange.first_byte = self._wheel.now
         exchange.answered_by = "service"
         return reply_of(exchange.method, answer)
@@ -60,22 +75,27 @@ class Forward:
         request = Request(exchange.method, path, lines)
         if self._preserve_host:
             request.host = head.authority
-        if head.length == CHUNKED:
-            request.lines = lines + b"Transfer-Encoding: chunked\r\n"
-        elif head.fields.length >= 0:
-            request.lines = lines + b"Content-Length: %d\r\n" % head.length
         body = exchange.body
-        if body is None:
-            return request
-        request.length = head.length
-        if body.done and head.length != CHUNKED:
-            request.content = body.take()
-        else:
-            request.body = body
-            if head.expects:
-                request.expects = True
-                request.lines += b"Expect: 100-continue\r\n"
+        if body is not None:
+            self._add_body(request, head, body)
+        elif head.about.fields.content_length == 0:
+            request.lines = lines + b"Content-Length: 0\r\n"
         return request
+
+    def _add_body(self, request: Request, head: RequestHead, body: Body) -> None:
+        bound_body(body, self._max_body)
+        length = request.length = head.length
+        if length == CHUNKED:
+            request.lines += b"Transfer-Encoding: chunked\r\n"
+        else:
+            request.lines += b"Content-Length: %d\r\n" % length
+        if body.done and length != CHUNKED:
+            request.content = body.take()
+            return
+        request.body = body
+        if head.expects:
+            request.expects = True
+            request.lines += b"Expect: 100-continue\r\n"
 
 
 def reply_of(method: bytes, answer: Answer) -> Reply:
@@ -86,7 +106,7 @@ def reply_of(method: bytes, answer: Answer) -> Reply:
         length = len(body)
         if length == 0 and (method == b"HEAD" or answer.status in (204, 304)):
             # No body was to come: what Content-Length says is about another answer (RFC 9110 section 8.6).
-            length = head.fields.length if head.fields.length >= 0 and answer.status != 204 else NO_LENGTH
+            length = head.content_length if head.content_length >= 0 and answer.status != 204 else NO_LENGTH
     else:
         length = CHUNKED if head.length in (CHUNKED, UNTIL_CLOSE) else head.length
-    return Reply(answer.status, head.line + b"\r\n", head.fields.joined(), body, length)
+    return Reply(answer.status, head.line, b"".join([line[2] for line in head.kept]), body, length)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange
+from gwproxy.wire.flow import Body
 
 
 def under_maintenance(exchange: Exchange) -> None:
@@ -13,11 +14,8 @@ def under_maintenance(exchange: Exchange) -> None:
     )  # fmt: skip
 
 
-def bounded_body(exchange: Exchange, limit: int) -> None:
-    """Hold the request's body to `limit` bytes. Raises GatewayError (`body_too_large`) where it is longer already."""
-    body = exchange.body
-    if body is None:
-        return
+def bound_body(body: Body, limit: int) -> None:
+    """Hold a request's body to `limit` bytes. Raises GatewayError (`body_too_large`) where it is longer already."""
     body.limit = limit
     if max(body.length, body.size) > limit:
         raise too_large(limit)

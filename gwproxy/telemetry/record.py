@@ -95,16 +95,6 @@ class Counters:
         self.by_status = [0] * 600
         self.by_code: dict[str, int] = {}
 
-    def count(self, exchange: Exchange) -> None:
-        """Count one exchange that is over."""
-        self.exchanges += 1
-        self.tries += exchange.tries
-        self.bytes_in += exchange.bytes_in
-        self.bytes_out += exchange.bytes_out
-        self.by_status[exchange.status] += 1
-        if exchange.code:
-            self.by_code[exchange.code] = self.by_code.get(exchange.code, 0) + 1
-
 
 class Recorder:
     """Counts every exchange, and hands its record on to whoever wants records."""
@@ -118,6 +108,13 @@ class Recorder:
 
     def __call__(self, exchange: Exchange) -> None:
         """The one place where an exchange is recorded."""
-        self.counters.count(exchange)
+        counters = self.counters
+        counters.exchanges += 1
+        counters.tries += exchange.tries
+        counters.bytes_in += exchange.bytes_in
+        counters.bytes_out += exchange.bytes_out
+        counters.by_status[exchange.status] += 1
+        if exchange.code:
+            counters.by_code[exchange.code] = counters.by_code.get(exchange.code, 0) + 1
         if self._take is not None:
             self._take(Record(exchange, self._clock(), time.time()))

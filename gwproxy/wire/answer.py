@@ -6,26 +6,43 @@ import re
 from typing import Final
 
 from gwproxy.errors import Blame, GatewayError, Phase
-from gwproxy.wire.fields import ANSWERS, Fields, parse_fields
+from gwproxy.wire.fields import ANSWERS, Fields, read_fields
 from gwproxy.wire.request import CHUNKED
 
 UNTIL_CLOSE: Final = -2
 """Instead of a length: the body ends where the connection does."""
 
+_NOTHING: Final[frozenset[bytes]] = frozenset()
+# Status lines met before: line → as HTTP/1.1 with CRLF, status, minor version.
+_LINES: Final[dict[bytes, tuple[bytes, int, int]]] = {}
 _LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 
 
-class AnswerHead:
-    """What a service answers: status, fields, and how long its body is. `line` is the status line, as HTTP/1.1."""
+class AnswerHead(Fields):
+    """What a service answers: its status, its fields, and how long its body is, as framing.decoder_for wants it.
 
-    __slots__ = ("fields", "keep", "length", "line", "status")
+    `line` is the status line, as HTTP/1.1 and with its CRLF; `keep`: the connection may go on after it.
+    """
 
-    def __init__(self, line: bytes, status: int, fields: Fields, length: int, keep: bool) -> None:
+    __slots__ = ("keep", "length", "line", "status")
+
+    def __init__(self, line: bytes, status: int) -> None:
+        self.kept = []
+        self.special = []
+        self.content_length = -1
+        self.coding = b""
+        self.close = False
+        self.keep_alive = False
+        self.nominated = _NOTHING
         self.line = line
         self.status = status
-        self.fields = fields
-        self.length = length
-        self.keep = keep
+        self.length = 0
+        self.keep = False
+
+    @property
+    def fields(self) -> Fields:
+        """Its field lines: itself, read as such."""
+        return self
 
 
 def unparseable(why: str) -> GatewayError:
@@ -38,32 +55,51 @@ def unparseable(why: str) -> GatewayError:
 
 def answer_head(head: bytes, method: bytes) -> AnswerHead:
     """Parse a whole head, up to but without its empty line, as the answer to a request of `method`."""
-    line, _, block = head.partition(b"\r\n")
-    match = _LINE.fullmatch(line)
+    text, _, block = head.partition(b"\r\n")
+    line, status, minor = _LINES.get(text) or _status_line(text)
+    answer = AnswerHead(line, status)
+    try:
+        read_fields(answer, block, ANSWERS)
+    except GatewayError as error:
+        raise unparseable(error.detail) from None
+    if (
+        answer.coding
+        or answer.content_length < 0
+        or status < 200
+        or status == 204
+        or status == 304
+        or method == b"HEAD"
+    ):
+        answer.length = _size(answer, method, minor)
+    else:
+        answer.length = answer.content_length
+    keep = not answer.close if minor else answer.keep_alive and not answer.close
+    answer.keep = keep and answer.length != UNTIL_CLOSE
+    return answer
+
+
+def _status_line(text: bytes) -> tuple[bytes, int, int]:
+    match = _LINE.fullmatch(text)
     if match is None:
         raise unparseable("status line")
     minor, code, reason = match.groups()
     # RFC 9112 section 4 wants the blank even where a service leaves the reason out.
-    line = b"HTTP/1.1" + line[8:] if reason is not None else b"HTTP/1.1 %b " % code
-    try:
-        fields = parse_fields(block, ANSWERS)
-    except GatewayError as error:
-        raise unparseable(error.detail) from None
-    status = int(code)
-    keep = not fields.close if minor != b"0" else fields.keep_alive and not fields.close
-    length = _length(status, method, minor, fields)
-    return AnswerHead(line, status, fields, length, keep and length != UNTIL_CLOSE)
+    line = b"HTTP/1.1" + text[8:] if reason is not None else b"HTTP/1.1 %b " % code
+    read = (line + b"\r\n", int(code), 1 if minor != b"0" else 0)
+    if len(_LINES) < 256 and len(text) < 64:
+        _LINES[text] = read
+    return read
 
 
-def _length(status: int, method: bytes, minor: bytes, fields: Fields) -> int:
-    coding = fields.coding
-    if coding:
-        if fields.length >= 0:
+def _size(answer: AnswerHead, method: bytes, minor: int) -> int:
+    """RFC 9112 section 6.3, for an answer."""
+    if answer.coding:
+        if answer.content_length >= 0:
             raise unparseable("both Content-Length and Transfer-Encoding")
-        if minor == b"0" or coding.lower() != b"chunked":
+        if not minor or answer.coding.lower() != b"chunked":
             raise unparseable("transfer coding")
-    if status < 200 or status == 204 or status == 304 or method == b"HEAD":
+    if answer.status < 200 or answer.status in (204, 304) or method == b"HEAD":
         return 0
-    if coding:
+    if answer.coding:
         return CHUNKED
-    return fields.length if fields.length >= 0 else UNTIL_CLOSE
+    return answer.content_length if answer.content_length >= 0 else UNTIL_CLOSE

@@ -149,12 +149,12 @@ class Fields:
     `kept` holds the lines that cross, `special` those that we read ourselves, as (kind, value).
     """
 
-    __slots__ = ("close", "coding", "keep_alive", "kept", "length", "nominated", "special")
+    __slots__ = ("close", "coding", "content_length", "keep_alive", "kept", "nominated", "special")
 
     def __init__(self) -> None:
         self.kept: list[Line] = []
         self.special: list[tuple[int, bytes]] = []
-        self.length = -1
+        self.content_length = -1
         self.coding = b""
         self.close = False
         self.keep_alive = False
@@ -187,15 +187,21 @@ class Fields:
 def parse_fields(block: bytes, names: Names) -> Fields:
     """Sort the field lines of `block` (no empty line at its end). Raises GatewayError, worded as for a request."""
     fields = Fields()
+    read_fields(fields, block, names)
+    return fields
+
+
+def read_fields(fields: Fields, block: bytes, names: Names) -> None:
+    """Sort the field lines of `block` into `fields`."""
     if not block:
-        return fields
+        return
     lines = block.split(b"\r\n")
     if len(lines) > MAX_FIELDS:
         raise refuse("head_too_large", f"More than {MAX_FIELDS} header fields")
-    lines_seen = names.lines
+    remembered = names.lines
     kept = fields.kept
     for text in lines:
-        line = lines_seen.get(text) or names.read(text)
+        line = remembered.get(text) or names.read(text)
         kind = line[0]
         if kind == KEEP:
             kept.append(line)
@@ -203,15 +209,14 @@ def parse_fields(block: bytes, names: Names) -> Fields:
             _special(fields, kind, line[3])
     if fields.nominated:
         fields.kept = [line for line in kept if line[1] not in fields.nominated]
-    return fields
 
 
 def _special(fields: Fields, kind: int, value: bytes) -> None:
     if kind == LENGTH:
         # Two lengths, even equal ones, are two readings of one message (RFC 9112 section 6.3 allows refusing both).
-        if fields.length >= 0 or not value.isdigit() or len(value) > 18:
+        if fields.content_length >= 0 or not value.isdigit() or len(value) > 18:
             raise refuse("bad_request", "Bad or repeated Content-Length")
-        fields.length = int(value)
+        fields.content_length = int(value)
     elif kind == CODING:
         fields.coding = fields.coding + b"," + value if fields.coding else value or b"?"
     elif kind == CONNECTION:

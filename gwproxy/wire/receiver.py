@@ -100,16 +100,13 @@ class Receiver:
         head = request_head(data[:cut], about)
         self._scanned = 0
         self.held = data[end + 4 :]
-        self._begin(head.length)
-        return head
-
-    def _begin(self, length: int) -> None:
-        self.state = HEAD
+        length = about.length
         if length == 0:
-            self.move(HEAD_WHOLE)
-            return
-        self.decoder = LengthDecoder(length) if length > 0 else ChunkDecoder()
-        self.move(HEAD_WITH_BODY)
+            self.state = TABLE[HEAD][HEAD_WHOLE]
+        else:
+            self.decoder = LengthDecoder(length) if length > 0 else ChunkDecoder()
+            self.state = TABLE[HEAD][HEAD_WITH_BODY]
+        return head
 
     def _unfinished(self, data: bytes) -> RequestHead | None:
         """Not whole yet: an empty line before it is passed over, and what can be refused at once is."""

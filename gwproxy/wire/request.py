@@ -19,20 +19,41 @@ _ALLOW: Final = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 
 
 class RequestHead:
-    """What a caller asks: the request line, its fields, and how long its body is."""
+    """What a caller asks: the request line, and what its fields say. `keep`: the connection may go on after it."""
 
-    __slots__ = ("authority", "expects", "fields", "host", "keep", "length", "method", "minor", "target")
+    __slots__ = ("about", "keep", "method", "minor", "target")
 
-    def __init__(self, method: bytes, target: bytes, minor: int, fields: Fields) -> None:
+    def __init__(self, method: bytes, target: bytes, minor: int, about: FieldsOfRequest, keep: bool) -> None:
         self.method = method
         self.target = target
         self.minor = minor
-        self.fields = fields
-        self.host = b""
-        self.authority = b""
-        self.length = 0
-        self.expects = False
-        self.keep = False
+        self.about = about
+        self.keep = keep
+
+    @property
+    def fields(self) -> Fields:
+        """The field lines, sorted."""
+        return self.about.fields
+
+    @property
+    def authority(self) -> bytes:
+        """Host, as it came."""
+        return self.about.authority
+
+    @property
+    def host(self) -> bytes:
+        """Host in lower case, without its port."""
+        return self.about.host
+
+    @property
+    def length(self) -> int:
+        """How long the body is; CHUNKED where the chunks will tell."""
+        return self.about.length
+
+    @property
+    def expects(self) -> bool:
+        """Whether the caller waits for a 100 before it sends its body. HTTP/1.0 cannot."""
+        return self.about.expects and self.minor == 1
 
 
 class FieldsOfRequest:
@@ -56,17 +77,6 @@ class FieldsOfRequest:
                 self.expects = True
 
 
-def parse_line(line: bytes) -> tuple[bytes, bytes, int]:
-    """Method, target and minor version of a request line."""
-    match = _LINE.fullmatch(line)
-    if match is None:
-        raise _line_error(line)
-    method, target, major, minor = match.groups()
-    if major != b"1":
-        raise refuse("http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here")
-    return method, target, 1 if minor != b"0" else 0
-
-
 def _line_error(line: bytes) -> Exception:
     if len(parts := line.split(b" ")) == 2 and parts[0].isalpha() and parts[0].isupper():
         return refuse("http_version", "HTTP/0.9 is not spoken here")
@@ -75,23 +85,23 @@ def _line_error(line: bytes) -> Exception:
 
 def request_head(line: bytes, about: FieldsOfRequest) -> RequestHead:
     """The head made of a request line and its fields. Raises GatewayError by RFC 9112's rules."""
-    method, target, minor = parse_line(line)
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise _line_error(line)
+    method, target, major, digit = match.groups()
+    if major != b"1":
+        raise refuse("http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here")
     if method in _REFUSED:
         raise GatewayError("method_not_allowed", "Method Not Allowed", close=True, fields=_ALLOW)
     fields = about.fields
-    head = RequestHead(method, target, minor, fields)
-    head.authority = about.authority
-    head.host = about.host
-    head.length = about.length
-    if minor:
+    if digit != b"0":
         if not about.has_host:
             raise refuse("bad_request", "HTTP/1.1 wants a Host field")
-        head.expects = about.expects
-        head.keep = not fields.close
+        head = RequestHead(method, target, 1, about, not fields.close)
     else:
         if fields.coding:
             raise refuse("bad_request", "Transfer-Encoding in an HTTP/1.0 request")
-        head.keep = fields.keep_alive and not fields.close
+        head = RequestHead(method, target, 0, about, fields.keep_alive and not fields.close)
     if target[:1] != b"/":
         _other_form(head)
     return head
@@ -136,8 +146,8 @@ def _length(fields: Fields) -> int:
     """RFC 9112 section 6.3, for a request: both framings at once are refused, and so is every coding but chunked."""
     coding = fields.coding
     if not coding:
-        return max(fields.length, 0)
-    if fields.length >= 0:
+        return max(fields.content_length, 0)
+    if fields.content_length >= 0:
         raise refuse("bad_request", "Both Content-Length and Transfer-Encoding")
     if coding.lower() == b"chunked":
         return CHUNKED

@@ -153,7 +153,7 @@ class LeftAsItStands(Connector):
 
 
 async def test_caller_who_leaves_in_the_turn_the_connection_stands_leaks_nothing(live, origin: Origin):
-    connector = LeftAsItStands("127.0.0.1", origin.port, Resolver(live.clock))
+    connector = LeftAsItStands("127.0.0.1", origin.port, Resolver(live.wheel.clock))
     pool = Pool("t", "s", b"", b"a", live.wheel, connector)
     ended: list[BaseException | None] = []
 

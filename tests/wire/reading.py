@@ -19,7 +19,8 @@ class Read:
     """One request as it was read; `refused` is the word of what ended the reading, in its head or its body."""
 
     line: tuple[bytes, bytes, int] | None = None
-    fields: tuple[tuple[bytes, bytes], ...] = ()
+    fields: bytes = b""
+    special: tuple[tuple[int, bytes], ...] = ()
     framing: tuple[bytes, int, bool, bool] = (b"", 0, False, False)
     body: bytes = b""
     whole: bool = False
@@ -28,15 +29,14 @@ class Read:
     def as_accepted(self) -> object:
         """All but which of several faults was told first, and what had come of a body before its fault."""
         body = b"" if self.refused else self.body
-        return (self.line, self.fields, self.framing, body, self.whole, bool(self.refused))
+        return (self.line, self.fields, self.special, self.framing, body, self.whole, bool(self.refused))
 
 
 def facts(head: RequestHead) -> Read:
-    fields = tuple((entry[0], entry[-1]) for entry in head.fields.kept)
-    special = tuple((b"%d" % kind, value) for kind, value in head.fields.special)
     return Read(
         line=(head.method, head.target, head.minor),
-        fields=fields + special,
+        fields=head.fields.joined(),
+        special=tuple(head.fields.special),
         framing=(head.host, head.length, head.expects, head.keep),
     )
 

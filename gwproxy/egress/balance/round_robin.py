@@ -11,7 +11,7 @@ T = TypeVar("T")
 class RoundRobin(Generic[T]):
     """Gives out targets so that over any `sum(weights)` picks each comes `weight` times, evenly spread."""
 
-    __slots__ = ("_current", "_only", "_targets", "_total", "_weights")
+    __slots__ = ("_current", "only", "_targets", "_total", "_weights")
 
     def __init__(self, targets: Sequence[tuple[T, int]]) -> None:
         if not targets:
@@ -20,12 +20,12 @@ class RoundRobin(Generic[T]):
         self._weights = [weight for _, weight in targets]
         self._current = [0] * len(targets)
         self._total = sum(self._weights)
-        self._only = self._targets[0] if len(targets) == 1 else None
+        self.only = self._targets[0] if len(targets) == 1 else None
 
     def pick(self) -> T:
         """The next target."""
-        if self._only is not None:
-            return self._only
+        if self.only is not None:
+            return self.only
         current = self._current
         best = 0
         for at, weight in enumerate(self._weights):
