@@ -61,7 +61,7 @@ def prove(port: int) -> Proof:
         reached=True,
         request_id=len(ids) == len(told),
         # Any address: Envoy names its machine's own where the caller is loopback.
-        forwarded_for=all(t["forwarded_for"] or t["forwarded"] for t in told),
+        forwarded_for=all(t["forwarded_for"] for t in told),
         connections=len({each["connection"] for each in told}),
     )
 

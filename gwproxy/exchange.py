@@ -30,15 +30,15 @@ class Sender:
 
     __slots__ = ("address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "trusted")
 
-    def __init__(self) -> None:
-        self.address = ""
+    def __init__(self, address: str, proto: bytes, host: bytes) -> None:
+        self.address = address
         self.trusted = False
         self.lines = b""
         self.request_id = b""
         self.correlation_id = b""
         self.looped = False
-        self.proto = b"http"
-        self.host = b""
+        self.proto = proto
+        self.host = host
 
 
 class Exchange:

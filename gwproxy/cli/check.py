@@ -15,7 +15,7 @@ from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Problem
 
 
-@click.command()
+@click.command(short_help="Tell all that is wrong with a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "json_", is_flag=True, help="Print problems for programs.")
 def check(file: Path, json_: bool) -> None:

@@ -35,7 +35,7 @@ def lost(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, winner: Compile
         if candidate.route is winner:
             won = leaf
             continue
-        reason = _mismatch(candidate, exchange) or (_outranked(leaf is won) if won is not None else "")
+        reason = _mismatch(candidate, exchange) or _refuses_path(candidate, winner) or _outranked(leaf is won)
         told = where(loaded, candidate.route)
         lines.append(f"{told['key']}  {told['says']}  ({told['at']}): {reason}")
     return lines
@@ -59,6 +59,12 @@ def _mismatch(candidate: Candidate, exchange: Exchange) -> str:
         if value not in exchange.head.fields.get_all(name):
             return f"wants the header {name.decode()}: {value.decode()}"
     return ""
+
+
+def _refuses_path(candidate: Candidate, winner: CompiledRoute | None) -> str:
+    """Nothing stands against it but the path: had it none, it would be the winner, or behind it."""
+    slashes = winner is None and not candidate.pass_slashes
+    return 'takes no encoded slash (encoded_slashes = "refuse")' if slashes else ""
 
 
 def _outranked(same_path: bool) -> str:

@@ -13,7 +13,7 @@ from gwproxy.demo.run import main as run_demo
 from gwproxy.runtime.listeners import ListenError
 
 
-@click.command()
+@click.command(short_help="Try it: sample services and the gateway.")
 def demo() -> None:
     """Start sample services and the gateway on them, print what to try, and serve until Ctrl-C."""
     try:

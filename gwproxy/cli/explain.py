@@ -12,7 +12,7 @@ from gwproxy.cli.told import as_json, usable
 from gwproxy.cli.typed_request import typed_request
 
 
-@click.command()
+@click.command(short_help="Tell what becomes of one request, and why.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("method")
 @click.argument("url")

@@ -20,7 +20,7 @@ from gwproxy.snapshot.types import CompiledRoute
 UNBOUNDED = 10_000
 
 
-@click.command()
+@click.command(short_help="List the routes of a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "json_", is_flag=True, help="Print routes for programs.")
 def routes(file: Path, json_: bool) -> None:

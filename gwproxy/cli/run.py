@@ -16,7 +16,7 @@ from gwproxy.runtime.serve import serve
 from gwproxy.snapshot.compile import CompileError
 
 
-@click.command()
+@click.command(short_help="Serve a file.")
 @click.argument("file", default="routes.toml", type=click.Path(path_type=Path))
 def run(file: Path) -> None:
     """Serve FILE (routes.toml where none is named).

@@ -14,11 +14,11 @@ _AUTHORITY: Final = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOT
 
 
 def typed_request(method: str, url: str, headers: Sequence[str]) -> bytes:
-    """The head of a request. Raises click.BadParameter, which is exit code 2, for what no client could send."""
+    """The head of a request. Raises click.UsageError, which is exit code 2, for what no client could send."""
     if "/" in method and _METHOD.fullmatch(url):
-        raise click.BadParameter(f"METHOD comes before URL: {url} {method}")
+        raise click.UsageError(f"METHOD comes before URL: {url} {method}")
     if not _METHOD.fullmatch(method):
-        raise click.BadParameter(f"{method!r} is no method: write GET, POST …")
+        raise click.UsageError(f"{method!r} is no method: write GET, POST …")
     authority, target = _split(url)
     lines = [_header(header) for header in headers]
     if authority and not any(line.lower().startswith("host:") for line in lines):
@@ -35,14 +35,14 @@ def _split(url: str) -> tuple[str, str]:
     if found is None:
         scheme = urlsplit(url).scheme if "://" in url else ""
         if scheme:
-            raise click.BadParameter(f"{scheme}:// is not spoken here: write http://HOST/PATH")
-        raise click.BadParameter(
+            raise click.UsageError(f"{scheme}:// is not spoken here: write http://HOST/PATH")
+        raise click.UsageError(
             f"{url!r} is no URL: write http://HOST/PATH, or only the path, beginning with /"
         )
     # A user and password go into Authorization, never into the request line.
     authority = found[1].rpartition("@")[2]
     if not authority:
-        raise click.BadParameter(f"{url!r} names no host")
+        raise click.UsageError(f"{url!r} names no host")
     target = found[2].partition("#")[0]
     return authority, target if target.startswith("/") else f"/{target}"
 
@@ -50,7 +50,7 @@ def _split(url: str) -> tuple[str, str]:
 def _header(header: str) -> str:
     name, colon, value = header.partition(":")
     if not colon or not _METHOD.fullmatch(name):
-        raise click.BadParameter(f"{header!r} is no header: write -H 'Name: value'")
+        raise click.UsageError(f"{header!r} is no header: write -H 'Name: value'")
     if any(letter in value for letter in "\r\n\0"):
-        raise click.BadParameter(f"{header!r}: a header is one line")
+        raise click.UsageError(f"{header!r}: a header is one line")
     return f"{name}: {value.strip()}"

@@ -17,7 +17,7 @@ PARTS: Final = ("uvloop", "aiohttp", "httptools", "aiodns", "msgspec", "orjson")
 FAST: Final = {"--enable-optimizations": "PGO", "--with-lto": "LTO"}
 
 
-@click.command()
+@click.command(short_help="Print what runs here.")
 def version() -> None:
     """Print the versions of gwproxy, Python and the libraries that its speed depends on."""
     click.echo(f"gwproxy {__version__}")

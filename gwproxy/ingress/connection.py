@@ -15,6 +15,7 @@ from gwproxy.deadlines import NEVER
 from gwproxy.drive import Drive
 from gwproxy.errors import CLIENT_CLOSED, Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
+from gwproxy.ingress.forwarded import Peer
 from gwproxy.ingress.run import refusal, run
 from gwproxy.steps.protect import too_large
 from gwproxy.wire.fields import Fields
@@ -45,6 +46,7 @@ CONTINUE_S: Final = 1.0
 MAX_REQUESTS: Final = 10_000
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
+NOBODY: Final = Sender("", b"http", b"")
 # As in egress: one read's room for all connections, copied out before the call returns.
 _ROOM: Final = memoryview(bytearray(HIGH))
 
@@ -54,7 +56,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_about", "_awaits_continue", "_blocked", "_body", "_buffered", "_chunked", "_drive", "_exchange", "_last",
-        "_lingered", "_looping", "_paused", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
+        "_lingered", "_looping", "_paused", "_peer", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
         "scheme", "server", "took_over",
     )  # fmt: skip
 
@@ -69,7 +71,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: Any = None
         self._served = 0
         self._about: FieldsOfRequest | None = None
-        self._sender: Sender | None = None
+        self._peer: Peer | None = None
+        self._sender = NOBODY
         self._exchange: Exchange | None = None
         self._drive: Drive | None = None
         self._body: Body | None = None
@@ -193,10 +196,10 @@ class Connection(asyncio.BufferedProtocol):
     def _begin(self, head: RequestHead) -> None:
         server = self.server
         about = head.about
-        sender = self._sender
-        if sender is None or about is not self._about:
+        if about is not self._about:
             self._about = about
-            sender = self._sender = server.trust.sender(head.fields, head.authority, self.peer, self.scheme)
+            self._sender = self._peer_now().sender(about)
+        sender = self._sender
         body = Body(self, about.length) if self.receiver.state == BODY else None
         exchange = Exchange(head, sender, body, server.wheel.now)
         exchange.caller = self
@@ -208,6 +211,13 @@ class Connection(asyncio.BufferedProtocol):
             self._begin_body(head, body)
         drive = self._drive = Drive(run(exchange, server.bound, self.reply), self._served_one)
         drive.resume(None, None)
+
+    def _peer_now(self) -> Peer:
+        """Who is at the other end, by the trust that is in force."""
+        peer, trust = self._peer, self.server.trust
+        if peer is None or peer.trust is not trust:
+            peer = self._peer = trust.peer(self.peer, self.scheme)
+        return peer
 
     def _begin_body(self, head: RequestHead, body: Body) -> None:
         server = self.server
@@ -274,8 +284,9 @@ class Connection(asyncio.BufferedProtocol):
         """Reply to what was no request, and end."""
         server = self.server
         head = RequestHead(b"", b"", 1, FieldsOfRequest(b""), keep=False)
-        sender = server.trust.sender(head.fields, b"", self.peer, self.scheme)
-        exchange = self._exchange = Exchange(head, sender, None, server.wheel.now)
+        exchange = self._exchange = Exchange(
+            head, self._peer_now().sender(head.about), None, server.wheel.now
+        )
         exchange.request_id = exchange.correlation_id = server.ids()
         self._last = True
         self.reply(exchange, refusal(exchange, error))

@@ -22,6 +22,7 @@ from gwproxy.wire.fields import (
     VIA,
     Fields,
 )
+from gwproxy.wire.request import FieldsOfRequest
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SCHEMES: Final = frozenset((b"http", b"https", b"ws", b"wss"))
@@ -30,14 +31,14 @@ _SCHEMES: Final = frozenset((b"http", b"https", b"ws", b"wss"))
 class Trust:
     """Which peers are proxies of ours, and which of their fields tells the client's address."""
 
-    __slots__ = ("_field", "_networks", "_via")
+    __slots__ = ("_field", "_networks", "via")
 
     def __init__(self, networks: Sequence[str], field: str, instance: str) -> None:
         self._networks: tuple[Network, ...] = tuple(
             ipaddress.ip_network(text, strict=False) for text in networks
         )
         self._field = field
-        self._via = b"gwproxy-" + instance.encode()
+        self.via = b"gwproxy-" + instance.encode()
 
     def trusts(self, address: str) -> bool:
         """Whether `address` is a trusted proxy's. What is no address (a unix socket's peer) is not."""
@@ -51,32 +52,11 @@ class Trust:
             ip = ip.ipv4_mapped
         return any(ip in network for network in self._networks)
 
-    def sender(self, fields: Fields, authority: bytes, peer: str, scheme: bytes) -> Sender:
-        """What is known of who sent a request with these fields from the address `peer`."""
-        sender = Sender()
-        sender.address = peer
-        sender.host = authority
-        sender.proto = scheme
-        lines = [fields.joined()]
-        said = dict(fields.special) if self._networks and self.trusts(peer) else {}
-        chains = _Chains(fields, trusted=bool(said))
-        if said:
-            sender.trusted = True
-            self._believe(sender, said, chains, peer)
-        shown = peer.encode()
-        chain = b", ".join([*chains.forwarded_for, shown])
-        lines.append(b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (chain, sender.proto))
-        if sender.host:
-            lines.append(b"X-Forwarded-Host: %b\r\n" % sender.host)
-        element = _element(shown, authority, scheme)
-        lines.append(b"Forwarded: %b\r\n" % b", ".join([*chains.forwarded, element]))
-        via = [value for kind, value in fields.special if kind == VIA]
-        sender.looped = any(self._via in value.split() for value in via)
-        lines.append(b"Via: %b\r\n" % b", ".join([*via, b"1.1 " + self._via]))
-        sender.lines = b"".join(lines)
-        return sender
+    def peer(self, address: str, scheme: bytes) -> Peer:
+        """What is known of whoever connects from `address` ("" on a unix socket)."""
+        return Peer(self, address, scheme)
 
-    def _believe(self, sender: Sender, said: dict[int, bytes], chains: _Chains, peer: str) -> None:
+    def believe(self, sender: Sender, said: dict[int, bytes], chains: _Chains, peer: str) -> None:
         """Take a trusted proxy's word."""
         if said.get(FORWARDED_PROTO, b"").lower() in _SCHEMES:
             sender.proto = said[FORWARDED_PROTO].lower()
@@ -104,14 +84,62 @@ class Trust:
         return address
 
 
-class _Chains:
-    """The lists that each proxy appends to, as they came; empty from those we don't trust."""
+class Peer:
+    """The other end of one connection, and what every request on it is told with."""
 
-    __slots__ = ("forwarded", "forwarded_for")
+    __slots__ = ("_authority", "_suffix", "address", "scheme", "trust", "trusted")
+
+    def __init__(self, trust: Trust, address: str, scheme: bytes) -> None:
+        self.trust = trust
+        self.address = address
+        self.scheme = scheme
+        self.trusted = trust.trusts(address)
+        # Of the authority asked for last: callers rarely change it on a connection.
+        self._authority: bytes | None = None
+        self._suffix = b""
+
+    def sender(self, about: FieldsOfRequest) -> Sender:
+        """What is known of who sent a request with these fields."""
+        fields = about.fields
+        sender = Sender(self.address, self.scheme, about.authority)
+        if self.trusted or fields.special_value(VIA) is not None:
+            self._chained(sender, fields, about.authority)
+            return sender
+        if about.authority != self._authority:
+            self._authority = about.authority
+            self._suffix = self._told(sender, _Chains(fields, trusted=False), about.authority)
+        sender.lines = fields.joined() + self._suffix
+        return sender
+
+    def _chained(self, sender: Sender, fields: Fields, authority: bytes) -> None:
+        """Somebody stands before us: their chains go on, and may show that we are in them."""
+        chains = _Chains(fields, trusted=self.trusted)
+        if self.trusted:
+            sender.trusted = True
+            self.trust.believe(sender, dict(fields.special), chains, self.address)
+        sender.looped = any(self.trust.via in value.split() for value in chains.via)
+        sender.lines = fields.joined() + self._told(sender, chains, authority)
+
+    def _told(self, sender: Sender, chains: _Chains, authority: bytes) -> bytes:
+        shown = self.address.encode()
+        chain = b", ".join([*chains.forwarded_for, shown])
+        lines = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (chain, sender.proto)
+        if sender.host:
+            lines += b"X-Forwarded-Host: %b\r\n" % sender.host
+        element = _element(shown, authority, self.scheme)
+        lines += b"Forwarded: %b\r\n" % b", ".join([*chains.forwarded, element])
+        return lines + b"Via: %b\r\n" % b", ".join([*chains.via, b"1.1 " + self.trust.via])
+
+
+class _Chains:
+    """The lists that each proxy appends to, as they came; of those we don't trust, only Via."""
+
+    __slots__ = ("forwarded", "forwarded_for", "via")
 
     def __init__(self, fields: Fields, *, trusted: bool) -> None:
         self.forwarded_for: list[bytes] = []
         self.forwarded: list[bytes] = []
+        self.via = [value for kind, value in fields.special if kind == VIA]
         if not trusted:
             return
         for kind, value in fields.special:

@@ -73,6 +73,7 @@ _FORWARDED_FOLDED: Final = frozenset(
 
 MAX_FIELDS: Final = 100
 MAX_LINE: Final = 8192
+MAX_DIGITS: Final = 18
 _REMEMBERED: Final = 2048
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -205,6 +206,10 @@ def read_fields(fields: Fields, block: bytes, names: Names) -> None:
         kind = line[0]
         if kind == KEEP:
             kept.append(line)
+        elif (
+            kind == LENGTH and fields.content_length < 0 and len(line[3]) <= MAX_DIGITS and line[3].isdigit()
+        ):
+            fields.content_length = int(line[3])
         elif kind != HOP:
             _special(fields, kind, line[3])
     if fields.nominated:
@@ -214,9 +219,7 @@ def read_fields(fields: Fields, block: bytes, names: Names) -> None:
 def _special(fields: Fields, kind: int, value: bytes) -> None:
     if kind == LENGTH:
         # Two lengths, even equal ones, are two readings of one message (RFC 9112 section 6.3 allows refusing both).
-        if fields.content_length >= 0 or not value.isdigit() or len(value) > 18:
-            raise refuse("bad_request", "Bad or repeated Content-Length")
-        fields.content_length = int(value)
+        raise refuse("bad_request", "Bad or repeated Content-Length")
     elif kind == CODING:
         fields.coding = fields.coding + b"," + value if fields.coding else value or b"?"
     elif kind == CONNECTION:

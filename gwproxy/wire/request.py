@@ -13,6 +13,9 @@ CHUNKED: Final = -1
 
 _LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f#]+) HTTP/([0-9])\.([0-9])")
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]*)(?::[0-9]{0,5})?")
+# Authorities met before, as hosts.
+_HOSTS: Final[dict[bytes, bytes]] = {}
+MAX_HOSTS: Final = 1024
 # CONNECT would make us a tunnel, TRACE would echo credentials (RFC 9110 sections 9.3.6 and 9.3.8).
 _REFUSED: Final = frozenset((b"CONNECT", b"TRACE"))
 _ALLOW: Final = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
@@ -64,17 +67,34 @@ class FieldsOfRequest:
     def __init__(self, block: bytes) -> None:
         fields = parse_fields(block, REQUESTS)
         self.fields = fields
-        authority = _authority(fields)
-        self.has_host = authority is not None
-        self.authority = authority or b""
-        self.host = host_of(self.authority)
-        self.length = _length(fields)
+        self.has_host = False
+        self.authority = b""
+        self.host = b""
         self.expects = False
+        self.length = 0
         for kind, value in fields.special:
-            if kind == EXPECT:
+            if kind == HOST:
+                self._set_host(value)
+            elif kind == EXPECT:
                 if value.lower() != b"100-continue":
                     raise refuse("expectation_failed", "Only the expectation 100-continue can be met")
                 self.expects = True
+        if fields.coding or fields.content_length > 0:
+            self.length = _length(fields)
+
+    def _set_host(self, value: bytes) -> None:
+        if self.has_host:
+            raise refuse("bad_request", "More than one Host field")
+        self.has_host = True
+        self.authority = value
+        host = _HOSTS.get(value)
+        if host is None:
+            if _HOST.fullmatch(value) is None:
+                raise refuse("bad_request", "Bad Host")
+            host = host_of(value)
+            if len(_HOSTS) < MAX_HOSTS:
+                _HOSTS[value] = host
+        self.host = host
 
 
 def _line_error(line: bytes) -> Exception:
@@ -120,18 +140,6 @@ def _other_form(head: RequestHead) -> None:
     if not authority or authority.lower() != head.authority.lower():
         raise refuse("bad_request", "The request target and Host name different authorities")
     head.target = path if path[:1] == b"/" else b"/" + path
-
-
-def _authority(fields: Fields) -> bytes | None:
-    found: bytes | None = None
-    for kind, value in fields.special:
-        if kind == HOST:
-            if found is not None:
-                raise refuse("bad_request", "More than one Host field")
-            found = value
-    if found is not None and _HOST.fullmatch(found) is None:
-        raise refuse("bad_request", "Bad Host")
-    return found
 
 
 def host_of(authority: bytes) -> bytes:

@@ -12,9 +12,10 @@ import pytest
 from tests.support.bulk import KERNEL, MIB, Bulk, Drain, Pour, digest
 from tests.support.client import Client, connect
 from tests.support.origin import Origin
-from tests.support.running import PLAIN, Gateway
+from tests.support.running import PLAIN, Gateway, with_listener
 from tests.support.scripted import close, hold, send, stop_reading, take_head, take_request, tell
 from tests.support.until import settled, until
+from tests.support.wire import Wire
 
 SIZE = 64 * MIB
 BOUND = 128 * 1024
@@ -115,8 +116,6 @@ async def tiny_buffers(text: str, url: str) -> AsyncIterator[tuple[Gateway, Clie
     """A gateway and a caller with so little room in the kernel that what piles up does so in the gateway."""
     from gwproxy.config.load import loads
     from gwproxy.runtime.worker import Worker
-    from tests.support.running import with_listener
-    from tests.support.wire import Wire
 
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -134,8 +133,10 @@ async def tiny_buffers(text: str, url: str) -> AsyncIterator[tuple[Gateway, Clie
         await loop.sock_connect(calling, listening.getsockname())
         _, wire = await loop.create_connection(Wire, sock=calling)
         caller = Client(wire)
-        yield Gateway(worker, records), caller
-        caller.close()
+        try:
+            yield Gateway(worker, records), caller
+        finally:
+            caller.reset()
     finally:
         await worker.stop(drain_s=0)
 
@@ -190,7 +191,7 @@ async def test_early_answer_is_passed_on_and_the_upload_is_not_read_without_boun
     await pour.run()
     assert pour.left < KERNEL
     assert await caller.closed()
-    await until(lambda: server.open_connections == 0)
+    assert [len(pool.connections) for pool in gw.worker.live.all_pools] == [0]
     assert (gw.records[-1].status, gw.records[-1].answered_by) == (413, "service")
 
 
@@ -201,7 +202,7 @@ async def test_caller_who_first_sends_all_still_finds_the_early_answer(gateway, 
 
     def blocking_caller() -> bytes:
         with socket.create_connection(("127.0.0.1", gw.port), timeout=5) as calling:
-            calling.sendall(b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (2 * MIB))
+            calling.sendall(b"POST /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (2 * MIB))
             with contextlib.suppress(OSError):
                 calling.sendall(b"x" * (2 * MIB))
             found = b""
@@ -304,12 +305,25 @@ async def test_many_streams_at_once_are_each_their_own(gateway, level):
             caller.close()
 
 
+class Segments(Wire):
+    """Counts what it reads, read by read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+        super().data_received(data)
+
+
 async def test_small_answer_leaves_in_one_write(gateway, origin: Origin):
-    """Head and body in one segment: a caller on a fast line reads once."""
+    """Head and body together: a caller reads once."""
     gw = await gateway(PLAIN, origin=origin)
-    caller = await gw.connect()
-    arrivals: list[int] = []
-    received = caller.wire.data_received
-    caller.wire.data_received = lambda data: (arrivals.append(len(data)), received(data))
-    assert (await caller.ask(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200
-    assert len(arrivals) == 1
+    loop = asyncio.get_running_loop()
+    _, wire = await loop.create_connection(Segments, "127.0.0.1", gw.port)
+    caller = Client(wire)
+    for turn in range(1, 4):
+        assert (await caller.ask(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200
+        assert len(wire.sizes) == turn
+    caller.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from gwproxy.config import schema
 from gwproxy.config.units import Duration
@@ -14,15 +15,17 @@ from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Sender
 from gwproxy.runtime.live import Live
 from gwproxy.snapshot.targets import service_of
-from gwproxy.wire.fields import Fields
 from gwproxy.wire.flow import Body, collect
-from gwproxy.wire.request import RequestHead
+from gwproxy.wire.receiver import Receiver
 
 NEVER = float("inf")
 
 
 def made_exchange(method: bytes = b"GET", target: bytes = b"/x") -> Exchange:
-    return Exchange(RequestHead(method, target, 1, Fields()), Sender(), None, time.monotonic())
+    """An exchange without a caller, and so without a sender: egress asks for neither."""
+    head = Receiver(1024).head(b"%b %b HTTP/1.1\r\nHost: a\r\n\r\n" % (method, target))
+    assert head is not None
+    return Exchange(head, cast(Sender, None), None, time.monotonic())
 
 
 def made_request(method: bytes = b"GET", target: bytes = b"/x", content: bytes = b"") -> Request:

@@ -2,8 +2,9 @@
 
 We refuse more, on purpose: two Hosts or none, unknown expectations, other codings than chunked, CONNECT and TRACE,
 targets that are neither path nor agree with Host, oversized heads, control characters, digits of other versions.
-The other way round there is one difference by design: we take any token as a method, httptools knows a list; so only
-methods of its list are compared. It keeps blanks at the end of values, which RFC 9110 section 5.5 excludes.
+The other way round there are two differences by design: we take any token as a method, httptools knows a list, so only
+methods of its list are compared; and we take the blanks that RFC 9112 section 7.1.1 allows before a chunk extension.
+httptools keeps blanks at the end of values, which RFC 9110 section 5.5 excludes.
 """
 
 from __future__ import annotations
@@ -92,12 +93,14 @@ def test_request_that_we_accept_is_the_same_to_httptools(raw):
     assert receiver.state != BODY or head.length != 0
 
 
+BLANK_BEFORE_EXTENSION = b" ;q="
 KNOWN = frozenset((b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"HEAD", b"PURGE"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(requests())
 def test_body_of_a_request_is_the_same_to_httptools(raw):
+    assume(BLANK_BEFORE_EXTENSION not in raw)
     receiver = Receiver(MAX_HEAD)
     head = receiver.head(raw)
     assert head is not None
@@ -159,7 +162,7 @@ def answers(draw):
 @given(answers() | mutated(answers()))
 def test_answer_that_we_accept_is_the_same_to_httptools(raw):
     block, end, rest = raw.partition(b"\r\n\r\n")
-    assume(end)
+    assume(end and BLANK_BEFORE_EXTENSION not in raw)
     try:
         head = answer_head(block, b"GET")
         decoder = decoder_for(head.length)
