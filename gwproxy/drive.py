@@ -100,7 +100,7 @@ class Drive:
             self._done(failure)
             return
         self._waiting = waiting
-        if type(waiting) is Waiter:
+        if isinstance(waiting, Waiter):
             waiting.attach(self)
         else:
             waiting._asyncio_future_blocking = False

@@ -30,7 +30,7 @@ class Sender:
 
     __slots__ = ("address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "trusted")
 
-    def __init__(self, address: str, proto: bytes, host: bytes) -> None:
+    def __init__(self, address: str = "", proto: bytes = b"http", host: bytes = b"") -> None:
         self.address = address
         self.trusted = False
         self.lines = b""

@@ -27,8 +27,9 @@ def version() -> None:
 
 def _build() -> str:
     options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    # Distributions optimise by other ways too, so silence is no proof of a slow build.
     fast = [word for option, word in FAST.items() if option in options]
-    return f"{platform.python_compiler()}, {' and '.join(fast) if fast else 'not an optimised build'}"
+    return ", ".join((" ".join(platform.python_build()), platform.python_compiler(), *fast))
 
 
 def _version(part: str) -> str:

@@ -110,7 +110,10 @@ class _Serving:
         except (ConfigError, CompileError) as error:
             for problem in error.problems:
                 log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
-            log.error("reload refused, nothing changed: %d problems in %s", len(error.problems), self._path)
+            count = len(error.problems)
+            log.error(
+                "reload refused, nothing changed: %d problem%s in %s", count, "s" * (count > 1), self._path
+            )
             return
         except OSError as error:
             log.error("reload refused, nothing changed: %s", error)
@@ -140,7 +143,7 @@ class _Serving:
             await asyncio.wait((ending,))
             ending = asyncio.create_task(self._worker.stop(drain_s=0))
         cut = await ending
-        log.info("stopped, %d connections cut off", cut)
+        log.info("stopped, %d %s cut off", cut, "connection" if cut == 1 else "connections")
 
 
 def restart_keys(loaded: Loaded, wanted: Config) -> list[str]:

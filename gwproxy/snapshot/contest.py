@@ -8,30 +8,43 @@ and the lowest bit left is the best pattern. The cost doesn't know what the tabl
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from gwproxy.snapshot.pattern import PARAM, REST, STATIC, Pattern, rank
 from gwproxy.snapshot.types import Leaf
 
-PAUSE_EVERY = 2000
+PAUSE_EVERY = 1000
 """Segments between two places where a compilation may pause."""
 
 
 class Contest:
-    """Competing patterns from one depth on. `find` gives the leaves that match, best first."""
+    """Competing patterns from one depth on. Which of them match is one integer, a bit for each leaf, the best lowest."""
 
-    __slots__ = ("_all", "_beyond", "_depths", "_ends", "_leaves")
+    __slots__ = (
+        "_all",
+        "_any_method",
+        "_beyond",
+        "_by_method",
+        "_conditional",
+        "_depths",
+        "_ends",
+        "_leaves",
+    )
 
     def __init__(self, leaves: list[Leaf]) -> None:
         self._leaves = leaves
         self._all = (1 << len(leaves)) - 1
         # For each depth: literal → patterns that accept it there, and those that accept any other non-empty segment.
         self._depths: list[tuple[dict[bytes, int], int]] = []
-        # For each number of segments: the patterns that may end there.
+        # For each number of segments: the patterns that may end there; and those that may end anywhere beyond.
         self._ends: list[int] = []
         self._beyond = 0
+        # Leaves with a route, free of conditions, for a method; for any; and those whose conditions must be looked at.
+        self._by_method: dict[bytes, int] = {}
+        self._any_method = 0
+        self._conditional = 0
 
-    def find(self, segments: list[bytes], at: int) -> list[Leaf]:
+    def find(self, segments: list[bytes], at: int) -> int:
         """The leaves whose patterns match `segments` from index `at` on."""
         alive = self._all
         depths = self._depths
@@ -43,19 +56,32 @@ class Contest:
             literals, others = depths[depth]
             alive &= literals.get(segments[at + depth], others)
             if not alive:
-                return []
-        if count < len(self._ends):
-            alive &= self._ends[count]
-        found: list[Leaf] = []
+                return 0
+        return alive & self._ends[count] if count < len(self._ends) else alive
+
+    def leaves(self, alive: int, method: bytes) -> Iterator[Leaf]:
+        """Of the leaves `alive` those that may take `method`, best first."""
+        alive &= self._by_method.get(method, 0) | self._any_method | self._conditional
         while alive:
             lowest = alive & -alive
-            found.append(self._leaves[lowest.bit_length() - 1])
+            yield self._leaves[lowest.bit_length() - 1]
             alive ^= lowest
-        return found
+
+    def methods(self, alive: int) -> set[bytes]:
+        """The methods that routes without conditions on the leaves `alive` take."""
+        return {method for method, mask in self._by_method.items() if alive & mask}
+
+    def conditional(self, alive: int) -> Iterator[Leaf]:
+        """Of the leaves `alive` those that have routes with conditions."""
+        return self.leaves(alive & self._conditional, b"")
 
     def set_tables(self, depths: list[tuple[dict[bytes, int], int]], ends: list[int], beyond: int) -> None:
         """Fill in what `build` has counted."""
         self._depths, self._ends, self._beyond = depths, ends, beyond
+
+    def set_methods(self, by_method: dict[bytes, int], any_method: int, conditional: int) -> None:
+        """Fill in what `build` has counted."""
+        self._by_method, self._any_method, self._conditional = by_method, any_method, conditional
 
 
 def build(entries: list[tuple[Pattern, Leaf]]) -> Generator[None, None, Contest]:
@@ -85,7 +111,27 @@ def build(entries: list[tuple[Pattern, Leaf]]) -> Generator[None, None, Contest]
     for level in depths:
         tables.append((yield from level.masks()))
     contest.set_tables(tables, [_number(end) for end in ends], _number(beyond))
+    yield from _methods(contest, [leaf for _, leaf in entries], size)
     return contest
+
+
+def _methods(contest: Contest, leaves: list[Leaf], size: int) -> Generator[None, None, None]:
+    by_method: dict[bytes, bytearray] = {}
+    any_method, conditional = bytearray(size), bytearray(size)
+    for number, leaf in enumerate(leaves):
+        byte, bit = number >> 3, 1 << (number & 7)
+        for candidate in leaf.candidates:
+            if candidate.conditions:
+                conditional[byte] |= bit
+            elif candidate.methods is None:
+                any_method[byte] |= bit
+            else:
+                for method in candidate.methods:
+                    by_method.setdefault(method, bytearray(size))[byte] |= bit
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            yield
+    masks = {method: _number(mask) for method, mask in by_method.items()}
+    contest.set_methods(masks, _number(any_method), _number(conditional))
 
 
 def _accept_rest(depths: list[_Depth], ends: list[bytearray], beyond: bytearray, byte: int, bit: int) -> None:
@@ -116,12 +162,15 @@ class _Depth:
         anything = _number(self.anything)
         others = anything | _number(self.params)
         masks: dict[bytes, int] = {b"": anything}
-        for count, (literal, accepted) in enumerate(self.literals.items()):
+        done = 0
+        for literal, accepted in self.literals.items():
             own = bytearray(len(self.params))
             for byte, bit in accepted:
                 own[byte] |= bit
             masks[literal] = _number(own) | (others if literal else anything)
-            if count % 200 == 199:
+            done += len(accepted) + 10
+            if done > PAUSE_EVERY:
+                done = 0
                 yield
         return masks, others
 

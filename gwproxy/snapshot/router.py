@@ -6,7 +6,8 @@ from collections.abc import Generator
 from typing import Final
 
 from gwproxy.errors import GatewayError, Phase
-from gwproxy.snapshot.trie import Table
+from gwproxy.snapshot.pattern import STATIC, Pattern
+from gwproxy.snapshot.trie import Found, Table
 from gwproxy.snapshot.types import Candidate, CompiledRoute, Leaf
 from gwproxy.wire.fields import Fields
 from gwproxy.wire.path import ambiguous, split
@@ -14,6 +15,7 @@ from gwproxy.wire.path import ambiguous, split
 # About 1 MiB a worker at the most. Half of a match is the path's own cost, and callers ask for few paths at a time.
 MAX_REMEMBERED: Final = 1024
 MAX_REMEMBERED_PATH: Final = 256
+EMPTY: Final = (STATIC, b"")
 
 
 class Router:
@@ -28,7 +30,13 @@ class Router:
         self._any = Table()
         self._ignore_slash = ignore_trailing_slash
         # Paths that were asked for lately, with what they match; only such as match something.
-        self._recent: dict[tuple[bytes, bytes], tuple[list[bytes], list[Leaf], bool]] = {}
+        self._recent: dict[tuple[bytes, bytes], tuple[list[bytes], Found, bool]] = {}
+
+    def leaf(self, host: str, pattern: Pattern) -> Leaf:
+        """The leaf of `pattern` on `host`, made if it is not there. Only while compiling."""
+        if self._ignore_slash and pattern[-1] == EMPTY:
+            pattern = pattern[:-1]
+        return self.table(host).leaf(pattern)
 
     def table(self, host: str) -> Table:
         """The table of `host` ("" for the routes of any host), made if it is not there. Only while compiling."""
@@ -58,37 +66,30 @@ class Router:
         would have matched.
         """
         recent = self._recent.get((host, path))
-        raw, leaves, slashes = recent if recent is not None else self._look_up(host, path)
-        for leaf in leaves:
+        raw, found, slashes = recent if recent is not None else self._look_up(host, path)
+        for leaf in found.lazily(method) if found.leaves is None else found.leaves:
             for candidate in leaf.candidates:
-                if (
-                    (candidate.methods is None or method in candidate.methods)
-                    and (not candidate.conditions or _holds(candidate, fields))
-                ):  # fmt: skip
+                if (candidate.methods is None or method in candidate.methods) and (
+                    not candidate.conditions or _holds(candidate, fields)
+                ):
                     if slashes and not candidate.pass_slashes:
                         raise ambiguous("Encoded slash in the path")
                     return candidate.route, raw
-        raise _unmatched(leaves, fields, slashes)
+        raise _unmatched(found, fields, slashes)
 
-    def _look_up(self, host: bytes, path: bytes) -> tuple[list[bytes], list[Leaf], bool]:
+    def _look_up(self, host: bytes, path: bytes) -> tuple[list[bytes], Found, bool]:
         raw, segments, slashes = split(path)
-        leaves = self._find(host, segments)
-        found = (raw, leaves, slashes)
-        if leaves and len(path) <= MAX_REMEMBERED_PATH:
-            if len(self._recent) >= MAX_REMEMBERED:
-                self._recent.clear()
-            self._recent[host, path] = found
-        return found
-
-    def _find(self, host: bytes, segments: list[bytes]) -> list[Leaf]:
         table = self._any
         if self._exact or self._suffixes:
             table = self._exact.get(host) or self._by_suffix(host)
-        leaves = table.find(segments)
-        if self._ignore_slash:
-            other = segments[:-1] if len(segments) > 1 and not segments[-1] else [*segments, b""]
-            leaves = leaves + [leaf for leaf in table.find(other) if leaf not in leaves]
-        return leaves
+        if self._ignore_slash and not segments[-1]:
+            segments = segments[:-1]
+        looked_up = (raw, table.find(segments), slashes)
+        if looked_up[1] and len(path) <= MAX_REMEMBERED_PATH:
+            if len(self._recent) >= MAX_REMEMBERED:
+                self._recent.clear()
+            self._recent[host, path] = looked_up
+        return looked_up
 
     def _by_suffix(self, host: bytes) -> Table:
         for suffix, table in self._suffixes:
@@ -101,14 +102,10 @@ def _holds(candidate: Candidate, fields: Fields) -> bool:
     return all(value in fields.get_all(name) for name, value in candidate.conditions)
 
 
-def _unmatched(leaves: list[Leaf], fields: Fields, slashes: bool) -> GatewayError:
-    allowed: set[bytes] = set()
-    for leaf in leaves:
-        for candidate in leaf.candidates:
-            if candidate.methods is not None and _holds(candidate, fields):
-                allowed |= candidate.methods
+def _unmatched(found: Found, fields: Fields, slashes: bool) -> GatewayError:
     if slashes:
         return ambiguous("Encoded slash in the path")
+    allowed = found.allowed(lambda candidate: _holds(candidate, fields))
     if not allowed:
         return GatewayError("not_found", "Not Found", phase=Phase.ROUTE)
     return GatewayError(

@@ -15,7 +15,7 @@ def add_candidate(
     problems = []
     methods = None if "*" in route.methods else frozenset(method.encode() for method in route.methods)
     for host in route.hosts:
-        leaf = router.table(host).leaf(route.pattern)
+        leaf = router.leaf(host, route.pattern)
         candidate = Candidate(route, methods)
         problems += [
             _tie(loaded, route, other.route, host) for other in leaf.candidates if _ties(candidate, other)
@@ -26,13 +26,15 @@ def add_candidate(
 
 def _insert(leaf: Leaf, candidate: Candidate) -> None:
     leaf.candidates.append(candidate)
-    # More conditions first; then those that name their methods, so that "*" is what is left.
-    leaf.candidates.sort(key=lambda one: (-len(one.conditions), one.methods is None))
-    explicit = frozenset[bytes]().union(*(one.methods or () for one in leaf.candidates if not one.conditions))
-    for one in leaf.candidates:
+    if candidate.methods is not None and b"GET" in candidate.methods:
         # RFC 9110 section 9.3.2: HEAD is answered by GET, unless a route of its own answers it.
-        if one.methods is not None and b"GET" in one.methods and b"HEAD" not in explicit:
-            one.methods |= {b"HEAD"}
+        candidate.methods |= {b"HEAD"}
+    leaf.candidates.sort(key=_order)
+
+
+def _order(candidate: Candidate) -> tuple[int, bool, bool]:
+    """More conditions first; then those that name their methods; among them HEAD by name before HEAD by GET."""
+    return -len(candidate.conditions), candidate.methods is None, "HEAD" not in candidate.route.methods
 
 
 def _ties(one: Candidate, other: Candidate) -> bool:

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from gwproxy.snapshot import contest as contests
-from gwproxy.snapshot.contest import Contest
+from gwproxy.snapshot.contest import PAUSE_EVERY, Contest
 from gwproxy.snapshot.pattern import PARAM, REST, Pattern
-from gwproxy.snapshot.types import Leaf
+from gwproxy.snapshot.types import Candidate, Leaf
+
+
+class Found:
+    """What matches a path. Without a contest `leaves` is all of it, best first; with one `rests` come behind it."""
+
+    __slots__ = ("_alive", "_contest", "leaves", "rests")
+
+    def __init__(self, leaves: list[Leaf], contest: Contest | None = None, alive: int = 0) -> None:
+        self._contest = contest
+        self._alive = alive
+        # None where there is a contest, whose leaves may be thousands and are looked at one by one.
+        self.leaves = leaves if contest is None else None
+        self.rests = leaves
+
+    def __bool__(self) -> bool:
+        return bool(self._alive or self.rests)
+
+    def lazily(self, method: bytes) -> Iterator[Leaf]:
+        """The leaves that may take `method`, best first."""
+        if self._contest is not None:
+            yield from self._contest.leaves(self._alive, method)
+        yield from self.rests
+
+    def allowed(self, holds: Callable[[Candidate], bool]) -> set[bytes]:
+        """The methods of all routes that match and whose conditions hold."""
+        allowed: set[bytes] = set()
+        leaves: Iterable[Leaf] = self.rests
+        if self._contest is not None:
+            allowed = self._contest.methods(self._alive)
+            leaves = (*self._contest.conditional(self._alive), *self.rests)
+        for leaf in leaves:
+            for candidate in leaf.candidates:
+                if candidate.methods is not None and holds(candidate):
+                    allowed |= candidate.methods
+        return allowed
 
 
 class Node:
@@ -54,44 +89,43 @@ class Table:
         while stack:
             node, depth = stack.pop()
             visited += 1
-            if visited % 1000 == 0:
+            if visited % PAUSE_EVERY == 0:
                 yield
             if node.param is not None and node.static:
-                node.contest = yield from contests.build(list(_entries(node, depth)))
+                entries: list[tuple[Pattern, Leaf]] = []
+                for entry in _entries(node, depth):
+                    entries.append(entry)
+                    if len(entries) % PAUSE_EVERY == 0:
+                        yield
+                node.contest = yield from contests.build(entries)
                 node.static, node.param = {}, None
             else:
                 stack += [(child, depth + 1) for child in node.static.values()]
                 if node.param is not None:
                     stack.append((node.param, depth + 1))
 
-    def find(self, segments: list[bytes]) -> list[Leaf]:
-        """The leaves whose patterns match, best first."""
+    def find(self, segments: list[bytes]) -> Found:
+        """What matches, best first."""
         node = self._root
         rests: list[Leaf] = []
-        found: list[Leaf] = []
-        at = 0
-        for segment in segments:
+        for at, segment in enumerate(segments):
             if node.rest is not None:
                 rests.append(node.rest)
             if node.contest is not None:
-                found = node.contest.find(segments, at)
-                break
+                alive = node.contest.find(segments, at)
+                rests.reverse()
+                return Found(rests, node.contest, alive) if alive else Found(rests)
             child = node.static.get(segment)
             if child is None:
                 child = node.param
                 if child is None or not segment:
-                    break
+                    rests.reverse()
+                    return Found(rests)
             node = child
-            at += 1
-        else:
-            if node.rest is not None:
-                rests.append(node.rest)
-            if node.leaf is not None:
-                if not rests:
-                    return [node.leaf]
-                found = [node.leaf]
+        if node.rest is not None:
+            rests.append(node.rest)
         rests.reverse()
-        return found + rests
+        return Found([node.leaf, *rests] if node.leaf is not None else rests)
 
 
 def _entries(top: Node, depth: int) -> Generator[tuple[Pattern, Leaf], None, None]:

@@ -17,8 +17,7 @@ from gwproxy.config.load import loads
 from gwproxy.errors import GatewayError
 from gwproxy.snapshot.compile import compile
 from gwproxy.snapshot.types import Snapshot
-from gwproxy.wire.fields import REQUESTS, Fields
-from gwproxy.wire import fields as wire_fields
+from gwproxy.wire.fields import REQUESTS, Fields, parse_fields
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def snapshot(rows: Iterable[Row], gateway: str = "") -> Snapshot:
 
 def fields_of(*pairs: tuple[str, str]) -> Fields:
     block = "\r\n".join(f"{name}: {value}" for name, value in (("Host", "a"), *pairs)).encode()
-    read = getattr(wire_fields, "parse_fields", None) or wire_fields.read_fields
-    return read(block, REQUESTS)
+    return parse_fields(block, REQUESTS)
 
 
 @dataclass(frozen=True)

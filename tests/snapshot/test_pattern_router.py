@@ -14,12 +14,12 @@ from gwproxy.snapshot.types import CompiledRoute
 from tests.snapshot.tables import fields_of
 
 
-class TestRouter:
-    @pytest.fixture(scope="class")
-    def router(self) -> Router:
-        text = files("gwproxy.demo").joinpath("routes.toml").read_text()
-        return compile(loads(text)).router
+@pytest.fixture(scope="module")
+def router() -> Router:
+    return compile(loads(files("gwproxy.demo").joinpath("routes.toml").read_text())).router
 
+
+class TestRouter:
     def match_route(self, router: Router, path: bytes) -> tuple[CompiledRoute, dict[str, bytes]]:
         route, raw = router.match(b"localhost", b"GET", path, fields_of())
         return route, {name: raw[at] for name, at in route.names.items() if name != "*"}

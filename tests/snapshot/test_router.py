@@ -34,7 +34,7 @@ def test_order_in_the_file_does_not_matter(data, found, questions):
 @settings(max_examples=100, deadline=None)
 @given(rows(METHODS), st.lists(asks(METHODS), min_size=1, max_size=8))
 def test_ignored_trailing_slash_makes_no_difference(found, questions):
-    table = [row for row in without_ties(found) if not row.path.endswith("/")]
+    table = [row for row in without_ties(found) if not row.path.endswith("/") and "//" not in row.path]
     if not table:
         return
     compiled = snapshot(table, 'trailing_slash = "ignore"')

@@ -2,8 +2,9 @@
 
 We refuse more, on purpose: two Hosts or none, unknown expectations, other codings than chunked, CONNECT and TRACE,
 targets that are neither path nor agree with Host, oversized heads, control characters, digits of other versions.
-The other way round there are two differences by design: we take any token as a method, httptools knows a list, so only
-methods of its list are compared; and we take the blanks that RFC 9112 section 7.1.1 allows before a chunk extension.
+The other way round there are three differences by design: we take any token as a method, httptools knows a list, so
+only methods of its list are compared; we take bytes of UTF-8 in a target, which many callers send as they are; and the
+blanks that RFC 9112 section 7.1.1 allows before a chunk extension.
 httptools keeps blanks at the end of values, which RFC 9110 section 5.5 excludes.
 """
 
@@ -82,7 +83,7 @@ def test_request_that_we_accept_is_the_same_to_httptools(raw):
     event("accepted")
     # An empty line before the request is no part of it.
     block = raw.removeprefix(b"\r\n").split(b"\r\n\r\n")[0]
-    assume(head.method in KNOWN)
+    assume(head.method in KNOWN and head.target.isascii())
     heard, method, version, _ = heard_request(block + b"\r\n\r\n")
     assert heard.head_whole
     assert method == head.method
@@ -179,9 +180,9 @@ def test_answer_that_we_accept_is_the_same_to_httptools(raw):
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError:
-        # Bytes behind a whole message are ours to judge (the connection is closed); the message itself is not.
-        assert heard.whole
-        assert decoder.done
+        # We may wait for the end of what it refuses at once, and it may judge bytes that follow the message.
+        assert heard.whole or not decoder.done
+        return
     assert heard.head_whole
     assert parser.get_status_code() == head.status
     assert heard.fields == lines_of(block)

@@ -77,7 +77,7 @@ def test_several_connection_fields_name_what_all_of_them_name():
 
 def test_connection_cannot_take_the_framing_away():
     fields = parse_fields(b"Connection: content-length, host\r\nContent-Length: 3\r\nHost: a", fresh())
-    assert fields.length == 3
+    assert fields.content_length == 3
     assert len(fields.special) == 1
 
 
@@ -106,7 +106,7 @@ def test_reading_a_block_twice_gives_the_same():
     block = b"Host: a\r\nAccept: x\r\nX-User-Id: 1\r\nVia: 1.1 b\r\nContent-Length: 3"
     names = fresh()
     first, second = parse_fields(block, names), parse_fields(block, names)
-    assert (first.kept, first.special, first.length) == (second.kept, second.special, second.length)
+    assert (first.kept, first.special, first.content_length) == (second.kept, second.special, second.content_length)
 
 
 def test_memory_of_names_and_lines_is_bounded():

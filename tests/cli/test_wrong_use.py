@@ -1,0 +1,46 @@
+"""What a tired user types, and what helps them: 2 is wrong usage, 1 a file that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+FINE = '[[routes]]\npath = "/a"\nrespond = {}\n'
+
+USES = [
+    (["chekc", "a.toml"], 2, "No such command 'chekc'"),
+    (["check"], 2, "Missing argument 'FILE'"),
+    (["check", "a.toml", "b.toml"], 2, "unexpected extra argument (b.toml)"),
+    (["check", "none.toml"], 1, "none.toml: cannot be read: No such file or directory\n"),
+    (["check", "."], 1, ".: cannot be read: Is a directory\n"),
+    (["check", "bad.toml"], 1, "bad.toml:2:1: not TOML; "),
+    (["run"], 1, "routes.toml: cannot be read: No such file or directory; name another file, or try `gwproxy demo`\n"),
+    (["run", "bad.toml"], 1, "bad.toml: 1 error\n"),
+    (["routes", "none.toml"], 1, "none.toml: cannot be read: No such file or directory\n"),
+    (["routes", "bad.toml"], 1, "bad.toml:2:1: not TOML; "),
+    (["schema", "a.toml"], 2, "unexpected extra argument (a.toml)"),
+    (["explain", "a.toml", "GET"], 2, "Missing argument 'URL'"),
+    (["explain", "none.toml", "GET", "/a"], 1, "none.toml: cannot be read: "),
+    (["explain", "a.toml", "http://x/a", "GET"], 2, "METHOD comes before URL: GET http://x/a"),
+    (["explain", "a.toml", "G T", "/a"], 2, "'G T' is no method"),
+    (["explain", "a.toml", "GET", "x/a"], 2, "'x/a' is no URL: write http://HOST/PATH, or only the path"),
+    (["explain", "a.toml", "GET", "ftp://x/a"], 2, "ftp:// is not spoken here"),
+    (["explain", "a.toml", "GET", "http:///a"], 2, "names no host"),
+    (["explain", "a.toml", "GET", "/a", "-H", "novalue"], 2, "'novalue' is no header: write -H 'Name: value'"),
+    (["explain", "a.toml", "GET", "/a", "-H", "A: b\r\nC: d"], 2, "a header is one line"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code", "says"), USES, ids=lambda value: " ".join(value) if isinstance(value, list) else "")  # fmt: skip
+def test_wrong_use_is_told_in_words(words, code, says, cli):
+    Path("a.toml").write_text(FINE, encoding="utf-8")
+    Path("bad.toml").write_text("x = [\n", encoding="utf-8")
+    result = cli(*words)
+    assert (result.exit_code, says in result.output) == (code, True), result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_bare_command_shows_its_verbs(cli):
+    verbs = ("run", "check", "routes", "explain", "schema", "demo", "version")
+    assert all(f"\n  {verb} " in cli("--help").output for verb in verbs)
