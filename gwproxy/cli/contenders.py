@@ -8,7 +8,8 @@ from typing import Any
 from gwproxy.config.loaded import Loaded
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
-from gwproxy.snapshot.types import Candidate, CompiledRoute, Leaf, Snapshot
+from gwproxy.snapshot.pattern import REST, STATIC, Pattern, rank
+from gwproxy.snapshot.types import CompiledRoute, Snapshot
 from gwproxy.wire.path import split
 
 
@@ -28,47 +29,82 @@ def where(loaded: Loaded, route: CompiledRoute) -> dict[str, Any]:
 
 
 def lost(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, winner: CompiledRoute | None) -> list[str]:
-    """Every route whose path matches but that does not answer, in the order in which they were tried."""
+    """Every route whose path matches but that does not answer, the best first."""
     lines: list[str] = []
-    won: Leaf | None = None
-    for leaf, candidate in _tried(snapshot, exchange):
-        if candidate.route is winner:
-            won = leaf
+    for route in contenders(snapshot, exchange):
+        if route is winner:
             continue
-        reason = _mismatch(candidate, exchange) or _refuses_path(candidate, winner) or _outranked(leaf is won)
-        told = where(loaded, candidate.route)
+        reason = mismatch(route, exchange) or _refuses_path(route, winner) or _outranked(route, winner)
+        told = where(loaded, route)
         lines.append(f"{told['key']}  {told['says']}  ({told['at']}): {reason}")
     return lines
 
 
-def _tried(snapshot: Snapshot, exchange: Exchange) -> Iterator[tuple[Leaf, Candidate]]:
+def contenders(snapshot: Snapshot, exchange: Exchange) -> list[CompiledRoute]:
+    """The routes whose host and path match, in the order of the router; a test holds the two together."""
     try:
         _, segments, _ = split(exchange.path)
     except GatewayError:
-        return
-    # The router's own walk: a second one, written here, could come to another end than the data path.
-    for leaf in snapshot.router._find(exchange.head.host, segments):
-        for candidate in leaf.candidates:
-            yield leaf, candidate
+        return []
+    table = _table(snapshot, exchange.head.host.decode("latin-1"))
+    ignore = snapshot.gateway.trailing_slash == "ignore"
+    if ignore and not segments[-1]:
+        segments = segments[:-1]
+    matching = [
+        route
+        for route in snapshot.routes
+        if table & _names(route) and _accepts(route.pattern, segments, ignore)
+    ]
+    return sorted(matching, key=_place_in_line)
 
 
-def _mismatch(candidate: Candidate, exchange: Exchange) -> str:
-    if candidate.methods is not None and exchange.method not in candidate.methods:
-        return f"not for {exchange.method.decode()}"
-    for name, value in candidate.conditions:
+def _names(route: CompiledRoute) -> set[str]:
+    return {"" if host == "*" else host.lower() for host in route.hosts}
+
+
+def _table(snapshot: Snapshot, host: str) -> set[str]:
+    """The host as routes name it whose table is asked: exact, or the longest wildcard, or any."""
+    named = set[str]().union(*map(_names, snapshot.routes))
+    wild = [name for name in named if name.startswith("*.") and host.endswith(name[1:]) and host != name[1:]]
+    return {host} & named or set(sorted(wild, key=len)[-1:]) or {""}
+
+
+def _accepts(pattern: Pattern, segments: list[bytes], ignore_slash: bool) -> bool:
+    if ignore_slash and pattern[-1] == (STATIC, b""):
+        pattern = pattern[:-1]
+    if pattern and pattern[-1][0] == REST:
+        pattern = pattern[:-1]
+        segments = segments[: len(pattern)]
+    return len(pattern) == len(segments) and all(
+        literal == segment if kind == STATIC else bool(segment)
+        for (kind, literal), segment in zip(pattern, segments, strict=True)
+    )
+
+
+def _place_in_line(route: CompiledRoute) -> tuple[tuple[int, ...], int, bool, int]:
+    return rank(route.pattern), -len(route.conditions), "*" in route.methods, route.index
+
+
+def mismatch(route: CompiledRoute, exchange: Exchange) -> str:
+    """What of the request, its path aside, is not as the route wants it; empty where all is."""
+    method = exchange.method.decode()
+    by_get = method == "HEAD" and "GET" in route.methods
+    if method not in route.methods and "*" not in route.methods and not by_get:
+        return f"not for {method}"
+    for name, value in route.conditions:
         if value not in exchange.head.fields.get_all(name):
             return f"wants the header {name.decode()}: {value.decode()}"
     return ""
 
 
-def _refuses_path(candidate: Candidate, winner: CompiledRoute | None) -> str:
-    """Nothing stands against it but the path: had it none, it would be the winner, or behind it."""
-    slashes = winner is None and not candidate.pass_slashes
+def _refuses_path(route: CompiledRoute, winner: CompiledRoute | None) -> str:
+    """Where nothing won though nothing else is amiss, an encoded slash stands in the path."""
+    slashes = winner is None and not route.pass_slashes
     return 'takes no encoded slash (encoded_slashes = "refuse")' if slashes else ""
 
 
-def _outranked(same_path: bool) -> str:
-    if same_path:
+def _outranked(route: CompiledRoute, winner: CompiledRoute | None) -> str:
+    if winner is not None and route.pattern == winner.pattern:
         return "has fewer header conditions, or takes any method"
     return "ranks lower: text before :param before *, segment by segment"
 
@@ -88,7 +124,7 @@ def hints(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, error: Gateway
 
 def _nowhere(loaded: Loaded, snapshot: Snapshot, exchange: Exchange) -> Iterator[str]:
     host, path = exchange.head.host, exchange.path
-    if any(True for _ in _tried(snapshot, exchange)):
+    if contenders(snapshot, exchange):
         yield "a route has this path, but wants other headers"
         return
     yield f"no route {_of_host(snapshot, host)} has this path"

@@ -12,13 +12,13 @@ import msgspec
 import uvloop
 
 from gwproxy.config.in_force import not_in_force
-from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.rules.listeners import parse_listener
 from gwproxy.config.schema import Config
 from gwproxy.demo.guide import guide
 from gwproxy.demo.services import HOST, pick_ports, plan_services, start_services, url_of
 from gwproxy.runtime.listeners import ListenError
+from gwproxy.runtime.reading import read
 from gwproxy.runtime.worker import Worker
 
 DEMO_FILE: Final = Path(__file__).with_name("demo.toml")
@@ -67,7 +67,7 @@ def asked_to_stop() -> Iterator[asyncio.Event]:
 
 async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
     plan = plan_services(environ)
-    loaded, moved = on_free_port(load(DEMO_FILE, plan.environ))
+    loaded, moved = on_free_port(read(DEMO_FILE, plan.environ).loaded)
     # First in, last out: services outlive the gateway, so that requests under way end as they would.
     await held.enter_async_context(await start_services(plan.ports))
     worker = Worker(loaded)

@@ -38,7 +38,12 @@ class Connector:
         """Open one connection within `timeout_s`. Raises GatewayError (bad_gateway, upstream_timeout)."""
         # A task, since the caller may be a driven coroutine, which asyncio.timeout would not know.
         task = asyncio.get_running_loop().create_task(self._within(pool, timeout_s))
-        return await task
+        try:
+            return await task
+        except BaseException:
+            # The caller has left, perhaps in the very turn in which the connection stood.
+            task.add_done_callback(_close_unwanted)
+            raise
 
     async def _within(self, pool: Pool, timeout_s: float) -> Connection:
         try:
@@ -85,3 +90,8 @@ class Connector:
         if self._last_good in addresses:
             return [self._last_good, *(a for a in addresses if a != self._last_good)]
         return addresses
+
+
+def _close_unwanted(task: asyncio.Task[Connection]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()

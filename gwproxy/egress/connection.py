@@ -353,6 +353,11 @@ class Connection(asyncio.BufferedProtocol):
         if body is not None:
             body.fail(error)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is of no more use."""
+        return self.state == CLOSED
+
     def ended(self) -> bool:
         """Whether the service has closed, or sent something unasked, while nobody looked. One poll(2)."""
         if self._transport.is_closing():

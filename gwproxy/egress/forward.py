@@ -18,40 +18,31 @@ async def attempt(exchange: Exchange, pool: Pool, request: Request, times: Times
     Raises GatewayError: `bad_gateway`, `upstream_timeout`, `overloaded`; or CancelledError when the caller leaves,
     with the connection closed.
     """
-    exchange.tries += 1
     exchange.target = pool.name
     connection = pool.take(checked=request.body is not None or request.method not in IDEMPOTENT)
-    if connection is None:
-        exchange.reused = False
-        return await _on_new(exchange, pool, request, times)
-    exchange.reused = True
-    waiter = connection.send(exchange, request, times)
-    try:
-        answer: Answer = await waiter
-        return answer
-    except GatewayError as error:
-        again = may_resend(
-            idempotent=request.method in IDEMPOTENT, written=not error.unsent, reused=error.reused, answered=False,
-            replayable=request.body is None,
-        )  # fmt: skip
-        if not again:
+    while True:
+        exchange.tries += 1
+        if connection is None:
+            # After a stale connection a new one, whose death is no matter of age.
+            connection = await pool.open(exchange, times, fresh=exchange.reused)
+        exchange.reused = connection.served > 0
+        try:
+            answer: Answer = await connection.send(exchange, request, times)
+            return answer
+        except GatewayError as error:
+            if not _may_resend(request, error):
+                raise
+            connection = None
+        except BaseException:
+            connection.abort()
             raise
-    except BaseException:
-        connection.abort()
-        raise
-    exchange.tries += 1
-    exchange.reused = False
-    return await _on_new(exchange, pool, request, times)
 
 
-async def _on_new(exchange: Exchange, pool: Pool, request: Request, times: Times) -> Answer:
-    connection = await pool.open(exchange, times)
-    waiter = connection.send(exchange, request, times)
-    try:
-        answer: Answer = await waiter
-        return answer
-    except GatewayError:
-        raise
-    except BaseException:
-        connection.abort()
-        raise
+def _may_resend(request: Request, error: GatewayError) -> bool:
+    return may_resend(
+        idempotent=request.method in IDEMPOTENT,
+        written=not error.unsent,
+        reused=error.reused,
+        answered=False,
+        replayable=request.body is None,
+    )

@@ -51,7 +51,7 @@ class Pool:
         self.max_age_s = max_age_s
         self._connect = connect
         self._idle: list[Connection] = []
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: deque[_Turn] = deque()
         self.connections: set[Connection] = set()
         self.opening = 0
         self.retired = False
@@ -87,43 +87,50 @@ class Pool:
                 return connection
         return None
 
-    async def open(self, exchange: Exchange, times: Times) -> Connection:
-        """A connection of one's own: a new one, or where the pool is at its bound the next that comes free.
+    async def open(self, exchange: Exchange, times: Times, *, fresh: bool = False) -> Connection:
+        """A connection of one's own: a new one, or at the pool's bound the next that comes free (unless `fresh`).
 
         Raises GatewayError: `overloaded` after `connect_s` at the bound, else what connecting raised.
         """
-        while len(self.connections) + self.opening >= self.max_connections:
-            connection = await self._turn(exchange, times)
+        if not self._waiting and self._full and self._idle:
+            # Idle, but too old for this request: it makes room for a new one.
+            self._idle[0].close()
+        if self._waiting or self._full:
+            connection = await self._turn(exchange, times, fresh=fresh)
             if connection is not None:
                 return connection
+        else:
+            self.opening += 1
         started = self.wheel.tick()
-        self.opening += 1
         try:
             connection = await self._connect(self, min(times.connect_s, times.timeout_s))
         except BaseException:
-            self._pass_on(None)
+            self.opening -= 1
+            self._pass_on_place()
             raise
         finally:
-            self.opening -= 1
             exchange.connect_s += self.wheel.tick() - started
+        self.opening -= 1
         self.connections.add(connection)
         return connection
 
-    async def _turn(self, exchange: Exchange, times: Times) -> Connection | None:
-        """Wait for a connection (or, given None, for the right to open one)."""
-        waiter = _Turn(self.service)
+    @property
+    def _full(self) -> bool:
+        return len(self.connections) + self.opening >= self.max_connections
+
+    async def _turn(self, exchange: Exchange, times: Times, *, fresh: bool) -> Connection | None:
+        """Wait for a connection, or (given None) for a place to open one, which then counts as `opening`."""
+        waiter = _Turn(self.service, fresh)
         started = self.wheel.tick()
         self._waiting.append(waiter)
         self.wheel.set(waiter, started + times.connect_s)
         try:
             connection: Connection | None = await waiter
         except BaseException:
+            # Left, or too late. What is on its way to this waiter turns to the next (`_deliver`).
+            waiter.ready = True
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
-            elif waiter.granted is not None:
-                self.release(waiter.granted)
-            else:
-                self._pass_on(None)
             raise
         finally:
             waiter.due = NEVER
@@ -136,29 +143,51 @@ class Pool:
         if self.retired or now - connection.born > self.max_age_s:
             connection.close()
             return
-        if self._waiting:
-            self._pass_on(connection)
-            return
         connection.idle_since = now
+        if self._waiting:
+            if self._waiting[0].fresh:
+                connection.close()
+                return
+            # In the loop's next turn: whoever releases has an answer to give first.
+            asyncio.get_running_loop().call_soon(self._deliver, self._waiting.popleft(), connection)
+            return
         self._idle.append(connection)
         due = connection.due = now + self.idle_timeout_s
         if due < connection.filed:
             self.wheel.set(connection, due)
 
-    def _pass_on(self, connection: Connection | None) -> None:
-        """Let the longest waiting have it, in the loop's next turn: whoever releases has an answer to give first."""
-        if self._waiting:
-            waiter = self._waiting.popleft()
-            if isinstance(waiter, _Turn):
-                waiter.granted = connection
-            asyncio.get_running_loop().call_soon(waiter.set, connection)
+    def _deliver(self, waiter: _Turn, connection: Connection) -> None:
+        """Hand a released connection over, if both are still there."""
+        if waiter.ready:
+            if not connection.is_closed:
+                self.release(connection)
+        elif not connection.is_closed:
+            waiter.set(connection)
+        elif self._full:
+            self._waiting.appendleft(waiter)
+        else:
+            self.opening += 1
+            waiter.set(None)
+
+    def _pass_on_place(self) -> None:
+        """A place is free: whoever has waited longest may open a connection."""
+        if self._waiting and not self._full:
+            self.opening += 1
+            asyncio.get_running_loop().call_soon(self._deliver_place, self._waiting.popleft())
+
+    def _deliver_place(self, waiter: _Turn) -> None:
+        if waiter.ready:
+            self.opening -= 1
+            self._pass_on_place()
+        else:
+            waiter.set(None)
 
     def closed(self, connection: Connection, *, was_idle: bool) -> None:
         """The connection is gone."""
         self.connections.discard(connection)
         if was_idle and connection in self._idle:
             self._idle.remove(connection)
-        self._pass_on(None)
+        self._pass_on_place()
 
     def retire(self) -> None:
         """Keep nothing from now on: close what is idle, and the rest when it comes back."""
@@ -174,16 +203,16 @@ class Pool:
 
 
 class _Turn(Waiter):
-    """A place in the queue, with an end."""
+    """A place in the queue, with an end. `fresh`: only a new connection will do."""
 
-    __slots__ = ("due", "filed", "granted", "service")
+    __slots__ = ("due", "filed", "fresh", "service")
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, fresh: bool) -> None:
         super().__init__()
         self.due = NEVER
         self.filed = NEVER
         self.service = service
-        self.granted: Connection | None = None
+        self.fresh = fresh
 
     def expired(self, now: float) -> None:
         self.fail(
@@ -195,5 +224,5 @@ class _Turn(Waiter):
                 cause="no connection came free in time",
                 unsent=True,
                 retry_after_s=1,
-            )  # fmt: skip
+            )
         )

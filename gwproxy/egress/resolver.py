@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -35,8 +36,14 @@ class Resolver:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._ask(host))
             self._asking[host] = task
-            task.add_done_callback(lambda _: self._asking.pop(host, None))
+            task.add_done_callback(functools.partial(self._asked, host))
         return await asyncio.shield(task)
+
+    def _asked(self, host: str, task: asyncio.Task[list[str]]) -> None:
+        self._asking.pop(host, None)
+        if not task.cancelled():
+            # Looked at here, since whoever asked may have left: nobody else would.
+            task.exception()
 
     async def _ask(self, host: str) -> list[str]:
         try:

@@ -230,6 +230,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _served_one(self, error: BaseException | None) -> None:
         self._drive = None
+        if self.receiver.state == CLOSED:
+            # Cancelled by `_leave`, which goes on from here.
+            return
         if error is not None and self._exchange is not None:
             # Cancelled, or a mistake of ours behind the last line that could still reply.
             self._cut(error)
@@ -460,15 +463,15 @@ class Connection(asyncio.BufferedProtocol):
         drive, self._drive = self._drive, None
         exchange.code = "client_closed"
         exchange.error = gone
+        if reply_body is None:
+            exchange.status = CLIENT_CLOSED
         if drive is not None:
             drive.cancel()
         if reply_body is not None:
             reply_body.abort()
         if body is not None:
             body.fail(gone)
-        if self._exchange is not None:
-            exchange.status = exchange.status if reply_body is not None else CLIENT_CLOSED
-            self._over(exchange)
+        self._over(exchange)
 
     def _cut(self, error: BaseException) -> None:
         """End an exchange whose reply cannot be whole, visibly: before the end of its framing."""

@@ -6,6 +6,7 @@ Only a trusted proxy's word counts. What an untrusted caller says in these field
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,6 +26,9 @@ from gwproxy.wire.fields import (
 from gwproxy.wire.request import FieldsOfRequest
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# RFC 7239 section 4: what stands in quotes divides nothing. A quote that never ends takes the rest with it.
+_ELEMENT: Final = re.compile(rb'(?:[^",]|"(?:\\.|[^"\\])*(?:"|\Z))+')
+_PAIR: Final = re.compile(rb'(?:[^";]|"(?:\\.|[^"\\])*(?:"|\Z))+')
 _SCHEMES: Final = frozenset((b"http", b"https", b"ws", b"wss"))
 
 
@@ -117,7 +121,7 @@ class Peer:
         if self.trusted:
             sender.trusted = True
             self.trust.believe(sender, dict(fields.special), chains, self.address)
-        sender.looped = any(self.trust.via in value.split() for value in chains.via)
+        sender.looped = any(self.trust.via in value.replace(b",", b" ").split() for value in chains.via)
         sender.lines = fields.joined() + self._told(sender, chains, authority)
 
     def _told(self, sender: Sender, chains: _Chains, authority: bytes) -> bytes:
@@ -146,7 +150,7 @@ class _Chains:
             if kind == FORWARDED_FOR:
                 self.forwarded_for += [hop.strip() for hop in value.split(b",") if hop.strip()]
             elif kind == FORWARDED:
-                self.forwarded += [element.strip() for element in value.split(b",") if element.strip()]
+                self.forwarded += [element.strip() for element in _ELEMENT.findall(value) if element.strip()]
 
 
 def _well_formed(value: bytes) -> bytes:
@@ -154,7 +158,7 @@ def _well_formed(value: bytes) -> bytes:
 
 
 def _for(element: bytes) -> bytes:
-    for pair in element.split(b";"):
+    for pair in _PAIR.findall(element):
         name, _, value = pair.strip().partition(b"=")
         if name.lower() == b"for":
             return value.strip(b'"')

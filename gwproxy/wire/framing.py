@@ -18,7 +18,10 @@ MAX_EXTENSIONS: Final = 16 * 1024
 MAX_TRAILERS: Final = 8 * 1024
 
 # RFC 9112 section 7.1: chunk-size [ chunk-ext ]. Sixteen digits would overflow 63 bits; twelve are 256 TiB.
-_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,12})([ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?)")
+_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,12})((?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?)")
+
+# What may still become one.
+_BEGUN: Final = re.compile(rb"[0-9A-Fa-f]{1,12}[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r?|\r")
 
 
 class Decoder(Protocol):
@@ -120,10 +123,10 @@ class ChunkDecoder:
 
     def _hold(self, line: bytes) -> None:
         """Keep the beginning of a line, which must not grow without bound."""
-        limit = MAX_EXTENSION + 16 if self._trailers is None else MAX_TRAILERS
+        limit = MAX_EXTENSION + 16 if self._trailers is None else MAX_TRAILERS + 1
         if len(line) > limit:
             raise refuse("bad_request", "Chunk extension or trailer too long")
-        if self._trailers is None and line != b"\r" and _SIZE.fullmatch(line.removesuffix(b"\r")) is None:
+        if self._trailers is None and _BEGUN.fullmatch(line) is None:
             raise refuse("bad_request", "Bad chunk size")
         self._held = line
 

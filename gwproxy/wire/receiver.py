@@ -90,7 +90,7 @@ class Receiver:
             return self._unfinished(data)
         cut = data.find(b"\r\n")
         if end > self.max_head or cut > MAX_LINE:
-            self._too_large(data, cut, end)
+            self._too_large(cut)
         block = data[cut + 2 : end]
         about = self.about
         if about is None or block != self._block:
@@ -110,25 +110,28 @@ class Receiver:
 
     def _unfinished(self, data: bytes) -> RequestHead | None:
         """Not whole yet: an empty line before it is passed over, and what can be refused at once is."""
-        if data[:2] == b"\r\n" and self.state == IDLE:
+        if self.state == IDLE and data[0] == 13:
             # RFC 9112 section 2.2: one empty line before a request is tolerated.
-            self.held = b""
-            self.move(BYTES)
-            return self.head(data[2:]) if len(data) > 2 else None
+            if data == b"\r":
+                self.held = data
+                return None
+            if data[:2] == b"\r\n":
+                self.held = b""
+                self.move(BYTES)
+                return self.head(data[2:])
         self.move(BYTES)
-        if data == b"\r":
-            self.state = IDLE
-        elif _START.match(data) is None or _BARE.search(data, max(self._scanned - 1, 0)) is not None:
+        if _START.match(data) is None or _BARE.search(data, max(self._scanned - 1, 0)) is not None:
             raise refuse("bad_request", "Malformed request head")
         cut = data.find(b"\r\n")
-        if len(data) > self.max_head or (len(data) if cut < 0 else cut) > MAX_LINE:
-            self._too_large(data, cut, len(data))
+        # What may yet turn out to be the CRLFs that end them doesn't count.
+        if len(data) > self.max_head + 3 or (len(data) - 1 if cut < 0 else cut) > MAX_LINE:
+            self._too_large(len(data) - 1 if cut < 0 else cut)
         self.held = data
         self._scanned = max(len(data) - 3, 0)
         return None
 
-    def _too_large(self, data: bytes, cut: int, end: int) -> None:
-        if (end if cut < 0 else cut) > MAX_LINE:
+    def _too_large(self, line: int) -> None:
+        if line > MAX_LINE:
             raise refuse("uri_too_long", f"Request line of more than {MAX_LINE} bytes")
         raise refuse("head_too_large", f"Request head of more than {self.max_head} bytes")
 

@@ -113,7 +113,10 @@ def test_no_file_is_excused_that_need_not_be():
 
 def broad(handler: ast.ExceptHandler) -> bool:
     caught = ast.unparse(handler.type) if handler.type is not None else "BaseException"
-    return "Exception" in caught.replace("(", " ").replace(")", " ").replace(",", " ").split() or "BaseException" in caught
+    return (
+        "Exception" in caught.replace("(", " ").replace(")", " ").replace(",", " ").split()
+        or "BaseException" in caught
+    )
 
 
 def silent(handler: ast.ExceptHandler) -> bool:
@@ -126,7 +129,11 @@ def silent(handler: ast.ExceptHandler) -> bool:
 
 
 def swallowed(tree: ast.Module) -> list[int]:
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and broad(node) and silent(node)]
+    found = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and broad(node) and silent(node)
+    ]
     suppressed = [
         node for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress")
@@ -143,9 +150,17 @@ def test_no_failure_is_swallowed(path):
 def reads_environment(tree: ast.Module) -> list[int]:
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv", "os.environb"):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+            "os.environ",
+            "os.getenv",
+            "os.environb",
+        ):
             found.append(node.lineno)
-        if isinstance(node, ast.ImportFrom) and node.module == "os" and {a.name for a in node.names} & {"environ", "getenv"}:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "os"
+            and {a.name for a in node.names} & {"environ", "getenv"}
+        ):
             found.append(node.lineno)
     return found
 
@@ -153,7 +168,10 @@ def reads_environment(tree: ast.Module) -> list[int]:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_environment_is_read_at_the_door_only(path):
     """The command line hands it on as a mapping; config/load.py may, and systemd's variables are its own."""
-    if room(path) in ("cli", "__main__") or name_of(path) in ("gwproxy/config/load.py", "gwproxy/runtime/systemd.py"):
+    if room(path) in ("cli", "__main__") or name_of(path) in (
+        "gwproxy/config/load.py",
+        "gwproxy/runtime/systemd.py",
+    ):
         return
     assert reads_environment(parse(path)) == []
 

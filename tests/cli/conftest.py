@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -16,6 +17,7 @@ from click.testing import CliRunner, Result
 from gwproxy.cli import main
 from tests.support.leaks import Level
 
+ROOT = Path(__file__).parents[2]
 WITHIN_S = 20.0
 """A process that starts has Python and its libraries to load, on a busy machine."""
 
@@ -59,8 +61,10 @@ async def gwproxy(level: Level) -> AsyncIterator[Callable[..., Awaitable[Process
 
     async def start(*words: str) -> Process:
         piped = asyncio.subprocess.PIPE
+        # The checkout's own gwproxy, whatever folder it runs in.
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         made = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gwproxy", *words, stdout=piped, stderr=piped
+            sys.executable, "-m", "gwproxy", *words, stdout=piped, stderr=piped, env=environ
         )
         started.append(Process(made))
         return started[-1]

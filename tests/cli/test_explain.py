@@ -9,6 +9,13 @@ from typing import Any
 
 import pytest
 
+from gwproxy.cli.contenders import contenders, mismatch
+from gwproxy.config.load import loads
+from gwproxy.errors import GatewayError
+from gwproxy.exchange import Exchange, Sender
+from gwproxy.snapshot.compile import compile
+from gwproxy.wire.receiver import Receiver
+
 FILE = """
 [gateway]
 max_request_body = "1KiB"
@@ -250,10 +257,42 @@ def test_table_of_routes_is_in_the_order_they_win(explain, cli):
 
 
 def test_table_of_routes_tells_who_answers_and_who_may_ask(explain, cli):
-    lines = [line.split() for line in cli("routes", "routes.toml").stdout.splitlines()]
-    assert "* GET /users/:id [x-beta: 1] → users /:id open routes.toml:21".split() in lines
-    assert "* GET /users/:id → users /v1/:id open routes.toml:13".split() in lines
-    assert "api.test * /old → redirect 308 to /new open routes.toml:51".split() in lines
-    assert "* * /quiet → quiet /quiet (maintenance) open routes.toml:40".split() in lines
-    assert "* * /closed → users /closed identity with a:read or a:write routes.toml:35".split() in lines
-    assert "* GET /both → aggregation of a open routes.toml:57".split() in lines
+    lines = [" ".join(line.split()) for line in cli("routes", "routes.toml").stdout.splitlines()]
+    assert "* GET /users/:id [x-beta: 1] → users /:id open routes.toml:21" in lines
+    assert "* GET /users/:id → users /v1/:id open routes.toml:13" in lines
+    assert "api.test * /old → redirect 308 to /new open routes.toml:51" in lines
+    assert "* * /quiet → quiet /quiet (maintenance) open routes.toml:40" in lines
+    assert "* * /closed → users /closed identity with a:read or a:write routes.toml:35" in lines
+    assert "* GET /both → aggregation of a open routes.toml:57" in lines
+
+
+HEADS = [
+    f"{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{beta}\r\n"
+    for method in ("GET", "HEAD", "PUT")
+    for path in ("", "a", "a/", "a/b", "a/b/", "b/b", "b/b/c", "a//b")
+    for host in ("x", "h.test", "www.h.test")
+    for beta in ("", "B: 1\r\n")
+]
+
+
+@pytest.mark.parametrize("slash", ["significant", "ignore"])
+def test_the_first_contender_that_fits_is_the_one_the_router_takes(slash):
+    paths = ("/", "/a", "/a/", "/a/:x", "/:x/b", "/:x/b/", "/*", "/a/*", "/:x/*")
+    hosts = ("", 'host = "h.test"', 'hosts = ["*.h.test", "y"]')
+    more = ("", 'method = "GET"', 'headers = { B = "1" }')
+    shapes = [f'path = "{path}"\n{host}\n{each}' for path in paths[::2] for host in hosts for each in more]
+    shapes += [f'path = "{path}"\nmethod = "HEAD"' for path in paths[1::2] if slash == "significant"]
+    text = f'[gateway]\ntrailing_slash = "{slash}"\n'
+    text += "".join(f"[[routes]]\n{shape}\nrespond = {{}}\n" for shape in shapes)
+    snapshot = compile(loads(text))
+    for raw in HEADS:
+        head = Receiver(4096).head(raw.encode())
+        assert head is not None
+        exchange = Exchange(head, Sender(), None, 0.0)
+        fitting = [one for one in contenders(snapshot, exchange) if not mismatch(one, exchange)]
+        try:
+            won = snapshot.router.match(head.host, head.method, exchange.path, head.fields)[0]
+        except GatewayError:
+            assert fitting == [], raw
+        else:
+            assert fitting[0] is won, raw

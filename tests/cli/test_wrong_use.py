@@ -32,7 +32,7 @@ USES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "code", "says"), USES, ids=lambda value: " ".join(value) if isinstance(value, list) else "")  # fmt: skip
+@pytest.mark.parametrize(("words", "code", "says"), USES, ids=[" ".join(use[0]) for use in USES])
 def test_wrong_use_is_told_in_words(words, code, says, cli):
     Path("a.toml").write_text(FINE, encoding="utf-8")
     Path("bad.toml").write_text("x = [\n", encoding="utf-8")

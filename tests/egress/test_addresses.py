@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from gwproxy.deadlines import Wheel
+from gwproxy.drive import drive
+from gwproxy.egress.connect import Connector
+from gwproxy.egress.forward import attempt
+from gwproxy.egress.pool import Pool
+from gwproxy.egress.resolver import Resolver
+from tests.support.attempts import made_exchange, made_request, made_times
 from tests.support.authority import Elsewhere
 from tests.support.origin import Origin
 from tests.support.running import PLAIN
@@ -55,9 +62,8 @@ async def test_ipv6_address(gateway, level):
     await service.stop()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=ipv6)])
-async def test_localhost_is_found_in_whichever_family_listens(host: str, gateway, level):
-    service = Elsewhere(host)
+async def test_localhost_is_asked_of_the_system(gateway, level):
+    service = Elsewhere()
     await service.start()
     gw = await gateway(PLAIN, ORIGIN=f"http://localhost:{service.port}")
     for _ in range(2):
@@ -66,8 +72,34 @@ async def test_localhost_is_found_in_whichever_family_listens(host: str, gateway
     await service.stop()
 
 
+class Both(Resolver):
+    """A system whose localhost has both families, the other one first."""
+
+    async def resolve(self, host: str) -> list[str]:
+        return ["::1", "127.0.0.1", "127.0.0.2"]
+
+
+@pytest.mark.parametrize("host", [pytest.param("::1", marks=ipv6), "127.0.0.1", "127.0.0.2"])
+async def test_addresses_are_tried_in_turn_and_the_good_one_first_then(host: str, level):
+    service = Elsewhere(host)
+    await service.start()
+    wheel = Wheel()
+    pool = Pool("t", "s", b"", b"a", wheel, Connector("localhost", service.port, Both(wheel.clock)))
+    for _ in range(2):
+        answer = await drive(attempt(made_exchange(), pool, made_request(), made_times()))
+        assert answer.status == 200
+        for connection in list(pool.connections):
+            connection.close()
+    assert service.connections == 2
+    pool.close()
+    wheel.close()
+    await service.stop()
+
+
 async def test_name_that_nobody_has_is_502(gateway, level):
-    gw = await gateway(PLAIN.replace("url =", 'connect_timeout = "5s"\nurl ='), ORIGIN="http://nobody.invalid")
+    gw = await gateway(
+        PLAIN.replace("url =", 'connect_timeout = "5s"\nurl ='), ORIGIN="http://nobody.invalid"
+    )
     answer = await gw.ask(GET)
     assert answer.status in (502, 504)
     assert b"nobody.invalid" not in answer.body
@@ -82,7 +114,9 @@ async def test_base_path_of_a_target_comes_before_the_callers(gateway, origin: O
 async def test_targets_take_turns_by_weight(gateway, origin: Origin, level):
     other = Origin()
     await other.start()
-    text = PLAIN.replace('url = "${ORIGIN}"', 'targets = [{ url = "${ORIGIN}", weight = 2 }, { url = "${OTHER}" }]')
+    text = PLAIN.replace(
+        'url = "${ORIGIN}"', 'targets = [{ url = "${ORIGIN}", weight = 2 }, { url = "${OTHER}" }]'
+    )
     gw = await gateway(text, origin=origin, other=other.url)
     caller = await gw.connect()
     for _ in range(9):

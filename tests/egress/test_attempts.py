@@ -53,7 +53,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("script", "code", "phase"), FAULTS.values(), ids=FAULTS.keys())
-async def test_second_target_answers_where_the_first_fails(script, code, phase, live, scripted, origin: Origin):
+async def test_second_target_answers_where_the_first_fails(
+    script, code, phase, live, scripted, origin: Origin
+):
     first = await scripted(script)
     pools = pools_to(live, first.url, origin.url)
     exchange, tries = made_exchange(), Tries()
@@ -95,7 +97,9 @@ async def test_all_targets_failing_is_the_last_ones_failure(live, scripted):
     assert len(tries.seen) == 2
 
 
-@pytest.mark.parametrize("raw", [ANSWER, CHUNKED, b"HTTP/1.1 103 \r\n\r\n" + ANSWER], ids=["length", "chunks", "103"])
+@pytest.mark.parametrize(
+    "raw", [ANSWER, CHUNKED, b"HTTP/1.1 103 \r\n\r\n" + ANSWER], ids=["length", "chunks", "103"]
+)
 async def test_two_targets_answer_one_exchange_each(raw: bytes, live, scripted):
     """What an aggregation or a hedge does: both answers of one exchange at once."""
     pair = [await scripted([take_request(), send(raw), hold()]) for _ in range(2)]
@@ -187,7 +191,11 @@ async def test_request_that_waits_too_long_is_overload(live, scripted):
     first = drive(attempt(made_exchange(), pool, made_request(), made_times()))
     with pytest.raises(GatewayError) as failure:
         await drive(attempt(made_exchange(), pool, made_request(), made_times(connect_s=0.1)))
-    assert (failure.value.code, failure.value.blame, failure.value.unsent) == ("overloaded", Blame.GATEWAY, True)
+    assert (failure.value.code, failure.value.blame, failure.value.unsent) == (
+        "overloaded",
+        Blame.GATEWAY,
+        True,
+    )
     first.cancel()
     await until(lambda: not pool.connections)
 
@@ -224,5 +232,7 @@ async def test_unrepeatable_request_is_not_starved_by_old_idle_connections(live,
     [pool] = pools_to(live, origin.url, max_connections=1)
     await drive(attempt(made_exchange(), pool, made_request(), made_times()))
     next(iter(pool.connections)).idle_since -= 10
-    answer = await drive(attempt(made_exchange(b"POST"), pool, made_request(b"POST"), made_times(connect_s=0.3)))
+    answer = await drive(
+        attempt(made_exchange(b"POST"), pool, made_request(b"POST"), made_times(connect_s=0.3))
+    )
     assert answer.status == 200

@@ -27,10 +27,21 @@ from tests.support.wire import Ended, Wire
 MARK = re.compile(rb"/m(\d+)")
 FOREIGN = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Mark: /foreign\r\n\r\n/foreign"
 
-# How a service answers one request. "surplus" sends a whole other answer right behind its own (one that came later, when
+# How a service answers one request. "surplus" sends a whole other answer right behind its own (one that comes later, when
 # the next request is on its way, could not be told from the next answer: RFC 9112 section 9.2 has no names for them);
 # "early" answers before it has read the request's body; "partial" stops inside its answer.
-SERVICES = ("whole", "chunked", "surplus", "early", "close", "says close", "reset", "partial", "interim", "silent")
+SERVICES = (
+    "whole",
+    "chunked",
+    "surplus",
+    "early",
+    "close",
+    "says close",
+    "reset",
+    "partial",
+    "interim",
+    "silent",
+)
 CALLERS = ("reads", "reads", "leaves at once", "leaves inside", "resets inside", "reads late")
 
 
@@ -109,7 +120,11 @@ def answer_of(mark: bytes, behaviour: str, head_only: bool) -> bytes:
         start += b"Connection: close\r\n"
     if behaviour == "chunked":
         framed = b"%x\r\n%b\r\n" % (len(mark), mark)
-        whole = start + b"Transfer-Encoding: chunked\r\n\r\n" + (b"" if head_only else framed * 3 + b"0\r\nT: x\r\n\r\n")
+        whole = (
+            start
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+            + (b"" if head_only else framed * 3 + b"0\r\nT: x\r\n\r\n")
+        )
     else:
         whole = start + b"Content-Length: %d\r\n\r\n" % len(body) + (b"" if head_only else body)
     return whole + FOREIGN if behaviour == "surplus" else whole

@@ -12,12 +12,15 @@ import pytest
 from tests.support.authority import Authority, Elsewhere
 from tests.support.bulk import MIB
 from tests.support.problems import assert_problem
+from tests.support.scripted import close, hold, send, take
 
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def routes(**tls: object) -> str:
-    keys = ", ".join(f"{key} = {str(v).lower() if isinstance(v, bool) else repr(str(v))}" for key, v in tls.items())
+    keys = ", ".join(
+        f"{key} = {str(v).lower() if isinstance(v, bool) else repr(str(v))}" for key, v in tls.items()
+    )
     written = f"tls = {{ {keys} }}\n" if keys else ""
     return f'[services.origin]\nurl = "${{ORIGIN}}"\n{written}\n[[routes]]\npath = "/*"\nservice = "origin"\n'
 
@@ -120,10 +123,11 @@ async def test_verify_false_asks_anybody_and_says_so_loudly(authority, gateway, 
         assert any("NOT verified" in said and f"127.0.0.1:{service.port}" in said for said in loud)
 
 
-async def test_plain_service_behind_https_is_502(authority, gateway, origin):
-    gw = await gateway(routes(ca=authority.ca), ORIGIN=origin.url.replace("http:", "https:"))
+async def test_plain_service_behind_https_is_502(authority, gateway, scripted):
+    refusing = send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    plain = await scripted([take(1), refusing, close()])
+    gw = await gateway(routes(ca=authority.ca), ORIGIN=plain.url.replace("http:", "https:"))
     assert (await gw.ask(GET)).status == 502
-    origin.faults.clear()
 
 
 async def test_tls_service_behind_http_is_502(authority, gateway, level):
@@ -133,8 +137,6 @@ async def test_tls_service_behind_http_is_502(authority, gateway, level):
 
 
 async def test_handshake_is_part_of_connecting(authority, gateway, scripted):
-    from tests.support.scripted import hold
-
     silent = await scripted([hold()])
     text = routes(ca=authority.ca).replace("tls =", 'connect_timeout = "0.3s"\ntls =')
     gw = await gateway(text, ORIGIN=silent.url.replace("http:", "https:"))
@@ -146,10 +148,16 @@ async def test_handshake_is_part_of_connecting(authority, gateway, scripted):
 async def test_large_bodies_cross_whole_both_ways(authority, gateway, level):
     body = bytes(range(256)) * 16384
     async with speaking(authority) as service:
-        service.answer(lambda request: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(request.body) + request.body)
+        service.answer(
+            lambda request: (
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(request.body) + request.body
+            )
+        )
         gw = await gateway(routes(ca=authority.ca), origin=service)
         caller = await gw.connect()
-        answer = await caller.ask(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        answer = await caller.ask(
+            b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
         assert len(body) == 4 * MIB
         assert answer.body == body
 

@@ -17,7 +17,9 @@ from tests.support.until import settled, until
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-LARGE_BODIES = PLAIN.replace("[services.origin]", '[gateway]\nmax_request_body = "1GiB"\n\n[services.origin]', 1)
+LARGE_BODIES = PLAIN.replace(
+    "[services.origin]", '[gateway]\nmax_request_body = "1GiB"\n\n[services.origin]', 1
+)
 HALF_CLOSE = PLAIN.replace("[services.origin]", "[gateway]\nhalf_close = true\n\n[services.origin]", 1)
 
 AT_ONCE_S = 0.5

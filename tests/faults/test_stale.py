@@ -73,7 +73,9 @@ async def test_other_requests_are_not_sent_again(method, death, gateway, scripte
     assert (await caller.ask(request("GET"))).status == 200
 
 
-@pytest.mark.parametrize("begun", [b"H", OK[:-1], b"HTTP/1.1 100 \r\n\r\n"], ids=["a byte", "all but one", "a 100"])
+@pytest.mark.parametrize(
+    "begun", [b"H", OK[:-1], b"HTTP/1.1 100 \r\n\r\n"], ids=["a byte", "all but one", "a 100"]
+)
 async def test_request_whose_answer_had_begun_is_not_sent_again(begun: bytes, gateway, scripted):
     gw, server, caller = await warmed(gateway, scripted, [take_request(), send(begun), close()])
     await caller.send(request("GET"))

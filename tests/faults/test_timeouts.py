@@ -164,7 +164,9 @@ async def test_timeout_counts_from_the_last_byte_of_an_upload(gateway, scripted)
     clock.assert_struck(0.4)
 
 
-@pytest.mark.parametrize("raw", [b"Content-Length: 9\r\n\r\nab", b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", b"\r\nab"])
+@pytest.mark.parametrize(
+    "raw", [b"Content-Length: 9\r\n\r\nab", b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", b"\r\nab"]
+)
 async def test_service_silent_inside_its_answer_is_cut_after_idle_timeout(raw: bytes, gateway, scripted):
     server = await scripted([take_request(), send(b"HTTP/1.1 200 OK\r\n" + raw), hold()])
     gw = await gateway(routes('idle_timeout = "0.4s"\ntimeout = "0.2s"'), origin=server)

@@ -1,4 +1,4 @@
-"""Who is calling, by address: only a trusted proxy's word counts, and of its word only what no caller can have written."""
+"""Who is calling, by address: only a trusted proxy's word counts, and only what no caller can have written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def told(sender: Sender, name: str) -> list[str]:
     return [value.decode() for known, _, value in pairs if known.lower() == name.lower().encode()]
 
 
-FIELDS = {"x-forwarded-for": "X-Forwarded-For: %s", "forwarded": "Forwarded: %s", "x-real-ip": "X-Real-IP: %s"}
+FIELDS = {
+    "x-forwarded-for": "X-Forwarded-For: %s",
+    "forwarded": "Forwarded: %s",
+    "x-real-ip": "X-Real-IP: %s",
+}
 
 
 def chain(field: str, *addresses: str) -> str:
@@ -80,7 +84,9 @@ def test_nothing_that_a_client_writes_itself_changes_what_is_believed(field, for
     assert sent(chain(field, *forged, CLIENT), field=field).address == CLIENT
 
 
-@pytest.mark.parametrize("junk", ["unknown", "_hidden", "", "1.2.3", "999.1.1.1", "for", "[", "example.com", "\xb9.1.1.1"])
+@pytest.mark.parametrize(
+    "junk", ["unknown", "_hidden", "", "1.2.3", "999.1.1.1", "for", "[", "example.com", "\xb9.1.1.1"]
+)
 @pytest.mark.parametrize("field", FIELDS)
 def test_hop_that_is_no_address_ends_the_walk_at_the_proxy(field, junk):
     line = FIELDS[field] % (f'for="{junk}"' if field == "forwarded" else junk)
@@ -115,6 +121,10 @@ def test_forwarded_is_read_in_all_its_forms(element):
         'for=203.0.113.9;host="x, for=6.6.6.6"',
         'host="x;for=6.6.6.6";for=203.0.113.9',
         'host="\\",for=6.6.6.6;";for=203.0.113.9',
+        pytest.param(
+            'for=203.0.113.9;host="x,for=6.6.6.6\\',
+            marks=pytest.mark.xfail(reason="a quote that ends in a backslash divides"),
+        ),
     ],
 )
 def test_nothing_inside_quotes_is_a_hop(element):
@@ -145,7 +155,7 @@ def test_addresses_outside_are_not(address):
 
 
 def test_service_is_told_of_the_caller_alone_where_nobody_is_trusted():
-    sender = sent("X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "Forwarded: for=6.6.6.6",
+    sender = sent("X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "Forwarded: for=6.6.6.6",  # noqa: E501
                   "X-Real-IP: 6.6.6.6", peer=CLIENT)  # fmt: skip
     assert told(sender, "X-Forwarded-For") == [CLIENT]
     assert told(sender, "X-Forwarded-Proto") == ["http"]
@@ -204,7 +214,7 @@ def test_via_is_appended_to():
 
 @pytest.mark.parametrize(
     "via",
-    ["1.1 gwproxy-one", "1.1 a, 1.1 gwproxy-one", "1.1 gwproxy-one, 1.1 a", "1.1 gwproxy-one,1.1 a", "1.1 gwproxy-one (x), 1.1 a",
+    ["1.1 gwproxy-one", "1.1 a, 1.1 gwproxy-one", "1.1 gwproxy-one, 1.1 a", "1.1 gwproxy-one,1.1 a", "1.1 gwproxy-one (x), 1.1 a",  # noqa: E501
      "HTTP/1.1 gwproxy-one"],
 )  # fmt: skip
 @pytest.mark.parametrize("peer", [PROXY, CLIENT])

@@ -37,7 +37,9 @@ class Row:
         if self.hosts:
             lines.append(f"hosts = {list(self.hosts)}")
         if self.headers:
-            lines.append("headers = { %s }" % ", ".join(f'{name} = "{value}"' for name, value in self.headers))
+            lines.append(
+                "headers = { " + ", ".join(f'{name} = "{value}"' for name, value in self.headers) + " }"
+            )
         if self.pass_slashes:
             lines.append('encoded_slashes = "pass"')
         return "\n".join(lines) + "\n"
@@ -127,7 +129,8 @@ def _fits(pattern: Sequence, segments: Sequence[bytes]) -> bool:
     if pattern and pattern[-1][0] == 2:
         segments, pattern = segments[: len(pattern) - 1], pattern[:-1]
     return len(pattern) == len(segments) and all(
-        literal == one if kind == 0 else bool(one) for (kind, literal), one in zip(pattern, segments, strict=True)
+        literal == one if kind == 0 else bool(one)
+        for (kind, literal), one in zip(pattern, segments, strict=True)
     )
 
 

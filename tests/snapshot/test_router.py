@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from gwproxy.errors import GatewayError
 from gwproxy.snapshot.compile import CompileError
-from tests.snapshot.tables import Asked, Row, answered, asks, expected, fields_of, rows, snapshot, ties, without_ties
+from tests.snapshot.tables import (
+    Asked,
+    Row,
+    answered,
+    asks,
+    expected,
+    fields_of,
+    rows,
+    snapshot,
+    ties,
+    without_ties,
+)
 
 METHODS = ["GET", "POST", "PUT", "HEAD"]
 
@@ -61,7 +72,7 @@ def test_ties_are_reported_all_and_no_others(found):
     except CompileError as error:
         told = sorted(problem.key for problem in error.problems)
         assert told == sorted(f"routes[{later}].path" for later, _, _ in pairs)
-        assert {problem.kind for problem in error.problems} == {"duplicate_route"}
+        assert {problem.kind for problem in error.problems} == {"duplicate_route"}  # noqa: PT017
     else:
         assert pairs == []
 
@@ -76,8 +87,8 @@ SHADOWS = [
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/users/search", "search"), ("/users/7", "one"), ("/users/7/x", "below"), ("/users", "below"), ("/users/", "below"),
-     ("/users/search/files", "deep"), ("/users/search/x", "below"), ("/other", "all"), ("/", "all"), ("/usersx", "all")],
+    [("/users/search", "search"), ("/users/7", "one"), ("/users/7/x", "below"), ("/users", "below"), ("/users/", "below"),  # noqa: E501
+     ("/users/search/files", "deep"), ("/users/search/x", "below"), ("/other", "all"), ("/", "all"), ("/usersx", "all")],  # noqa: E501
 )  # fmt: skip
 def test_static_wins_over_param_over_rest_at_every_segment(path, name):
     assert answered(snapshot(SHADOWS), Asked(path)) == name
@@ -117,13 +128,17 @@ def test_wrong_method_names_those_of_every_route_that_would_have_matched():
 def test_route_whose_conditions_do_not_hold_has_no_part_in_a_405():
     table = snapshot([Row("new", "/a", ("PUT",), headers=(("X-V", "2"),)), Row("old", "/a", ("GET",))])
     assert answered(table, Asked("/a", "POST")) == "method_not_allowed: GET, HEAD"
-    assert answered(table, Asked("/a", "POST", headers=(("X-V", "2"),))) == "method_not_allowed: GET, HEAD, PUT"
+    assert (
+        answered(table, Asked("/a", "POST", headers=(("X-V", "2"),))) == "method_not_allowed: GET, HEAD, PUT"
+    )
     assert answered(snapshot([Row("new", "/a", headers=(("X-V", "2"),))]), Asked("/a")) == "not_found"
 
 
 def test_more_conditions_win_and_each_must_hold():
     one, two = ("X-V", "2"), ("X-W", "1")
-    table = snapshot([Row("none", "/a"), Row("one", "/a", headers=(one,)), Row("both", "/a", headers=(one, two))])
+    table = snapshot(
+        [Row("none", "/a"), Row("one", "/a", headers=(one,)), Row("both", "/a", headers=(one, two))]
+    )
     assert answered(table, Asked("/a")) == "none"
     assert answered(table, Asked("/a", headers=(("X-V", "3"),))) == "none"
     assert answered(table, Asked("/a", headers=(one,))) == "one"
@@ -171,7 +186,10 @@ def test_hosts_go_exact_then_the_longest_wildcard_and_never_fall_through():
 
 
 def test_host_of_a_route_is_compared_in_lower_case():
-    assert answered(snapshot([Row("x", "/a", hosts=("API.Example.com",))]), Asked("/a", host="api.example.com")) == "x"
+    assert (
+        answered(snapshot([Row("x", "/a", hosts=("API.Example.com",))]), Asked("/a", host="api.example.com"))
+        == "x"
+    )
 
 
 def test_encoded_slash_is_for_the_winning_route_to_allow():
@@ -190,6 +208,19 @@ def test_condition_on_a_field_of_our_own_is_refused():
     with pytest.raises(CompileError) as refusal:
         snapshot([Row("x", "/a", headers=(("Host", "b"),))])
     assert [problem.kind for problem in refusal.value.problems] == ["bad_header"]
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        "",
+        pytest.param('trailing_slash = "ignore"', marks=pytest.mark.xfail(reason="IndexError")),
+    ],
+)
+def test_asterisk_has_no_segments(gateway):
+    """OPTIONS * (RFC 9112 section 3.2.4): nothing but the rest of everything can match it."""
+    assert answered(snapshot([Row("x", "/:x")], gateway), Asked("*", "OPTIONS")) == "not_found"
+    assert answered(snapshot([Row("all", "/*")], gateway), Asked("*", "OPTIONS")) == "all"
 
 
 @pytest.mark.parametrize("path", ["/x/../y", "/%2e%2e/x", "/%00"])

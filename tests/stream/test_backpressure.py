@@ -21,7 +21,9 @@ SIZE = 64 * MIB
 BOUND = 128 * 1024
 """The most that the gateway itself may hold of one body on one side."""
 
-LARGE_BODIES = PLAIN.replace("[services.origin]", '[gateway]\nmax_request_body = "1GiB"\n\n[services.origin]', 1)
+LARGE_BODIES = PLAIN.replace(
+    "[services.origin]", '[gateway]\nmax_request_body = "1GiB"\n\n[services.origin]', 1
+)
 FRAMINGS = {"by length": "/length", "in chunks": "/chunked"}
 
 
@@ -148,7 +150,9 @@ async def test_download_behind_an_answer_that_nobody_reads_waits_too(level):
         text = LARGE_BODIES + '\n[[routes]]\npath = "/fixed"\nrespond = { body = "%s" }\n' % ("x" * 50_000)
         async with tiny_buffers(text, origin.url) as (gw, caller):
             caller.wire.pause()
-            await caller.send(b"GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n" + b"GET /length HTTP/1.1\r\nHost: a\r\n\r\n")
+            await caller.send(
+                b"GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n" + b"GET /length HTTP/1.1\r\nHost: a\r\n\r\n"
+            )
             await until(lambda: origin.poured)
             await settled(lambda: origin.poured.left)
             assert held_for_callers(gw) <= 2 * BOUND
@@ -175,11 +179,14 @@ async def test_pipelined_requests_are_not_read_without_bound(gateway, scripted):
 # -- answers before the upload has ended
 
 REFUSED = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n%b\r\n\r\nbig"
+UPLOAD = b"POST /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 CLOSING = {"and closes": b"Connection: close", "and keeps": b"A: b"}
 
 
 @pytest.mark.parametrize("line", CLOSING.values(), ids=CLOSING.keys())
-async def test_early_answer_is_passed_on_and_the_upload_is_not_read_without_bound(line: bytes, gateway, scripted):
+async def test_early_answer_is_passed_on_and_the_upload_is_not_read_without_bound(
+    line: bytes, gateway, scripted
+):
     server = await scripted([take_head(), stop_reading(), send(REFUSED % line), hold()])
     gw = await gateway(LARGE_BODIES, origin=server)
     caller = await gw.connect()
@@ -202,7 +209,7 @@ async def test_caller_who_first_sends_all_still_finds_the_early_answer(gateway, 
 
     def blocking_caller() -> bytes:
         with socket.create_connection(("127.0.0.1", gw.port), timeout=5) as calling:
-            calling.sendall(b"POST /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (2 * MIB))
+            calling.sendall(UPLOAD % (2 * MIB))
             with contextlib.suppress(OSError):
                 calling.sendall(b"x" * (2 * MIB))
             found = b""
@@ -247,7 +254,9 @@ async def test_each_event_arrives_before_the_next_is_sent(gateway, scripted):
     heard = asyncio.Event()
 
     async def events(server, wire, number) -> None:
-        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await wire.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         for number in range(50):
             event = b"data: %d\n\n" % number
             await wire.send(b"%x\r\n%b\r\n" % (len(event), event))

@@ -41,7 +41,8 @@ def made_times(timeout_s: float = 2.0, connect_s: float = 1.0, idle_s: float = 2
 def pools_to(live: Live, *urls: str, name: str = "pair", **pool: float) -> list[Pool]:
     """The pools of one service with these targets; `pool` are the keys of [services.NAME.pool]."""
     written = schema.Pool(
-        max_connections=int(pool.get("max_connections", 16)), idle_timeout=Duration(pool.get("idle_timeout", 60))
+        max_connections=int(pool.get("max_connections", 16)),
+        idle_timeout=Duration(pool.get("idle_timeout", 60)),
     )
     targets = tuple(schema.Target(url=url) for url in urls)
     return [found for found, _ in live.pools(service_of(name, schema.Service(targets=targets, pool=written)))]

@@ -95,7 +95,7 @@ class Drain:
 
 
 class Bulk(Served):
-    """GET gives `size` bytes, POST takes what comes; `/chunked` in chunks. `gate` is waited for before a body is read."""
+    """GET gives `size` bytes, POST takes what comes; `/chunked` in chunks. `gate` opens for bodies to be read."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

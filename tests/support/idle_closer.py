@@ -5,7 +5,6 @@ It knows each request by its X-Id, so that what it saw twice can be told.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 

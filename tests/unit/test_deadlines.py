@@ -52,7 +52,8 @@ def in_a_loop(run: Callable[[Clock, Wheel], None]) -> None:
 
 delays = st.floats(-0.1, 1.0) | st.sampled_from([0.0, TICK_S, 2 * TICK_S, 5.0, NEVER])
 steps = st.lists(
-    st.tuples(st.just("set"), st.integers(0, 3), delays) | st.tuples(st.just("pass"), st.just(0), st.floats(0, 0.3)),
+    st.tuples(st.just("set"), st.integers(0, 3), delays)
+    | st.tuples(st.just("pass"), st.just(0), st.floats(0, 0.3)),
     max_size=40,
 )
 
@@ -160,7 +161,9 @@ def test_expired_thing_may_set_itself_again():
     in_a_loop(run)
 
 
-@pytest.mark.parametrize("due", [NEVER, float("inf"), NEVER + 5], ids=["NEVER", "another inf", "later than never"])
+@pytest.mark.parametrize(
+    "due", [NEVER, float("inf"), NEVER + 5], ids=["NEVER", "another inf", "later than never"]
+)
 def test_never_is_never(due):
     def run(clock: Clock, wheel: Wheel) -> None:
         thing = Thing(wheel)
@@ -203,7 +206,7 @@ async def test_loop_turns_the_wheel():
     due = wheel.clock() + 0.05
     wheel.set(thing, due)
     async with asyncio.timeout(5):
-        while not thing.told:
+        while not thing.told:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert thing.told[0] >= due
     wheel.close()

@@ -56,7 +56,9 @@ def test_failure_is_raised_where_it_is_awaited(before):
     assert run.ends == [fault]
 
 
-@pytest.mark.parametrize(("first", "second"), [("set", "set"), ("set", "fail"), ("fail", "set"), ("fail", "fail")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("set", "set"), ("set", "fail"), ("fail", "set"), ("fail", "fail")]
+)
 def test_only_the_first_news_counts(first, second):
     waiter, heard = Waiter(), []
     one, two = ValueError("1"), ValueError("2")
@@ -187,7 +189,7 @@ async def test_future_and_task_are_awaited_too():
 
     run = Run(both())
     future.set_result("came")
-    while run.drive.running:
+    while run.drive.running:  # noqa: ASYNC110
         await asyncio.sleep(0)
     assert heard == ["came", "slept"]
     assert run.ends == [None]

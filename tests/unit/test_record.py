@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Sender
-from gwproxy.telemetry.record import SECRET, SECRET_QUERY, Counters, Record, Recorder, redacted
+from gwproxy.telemetry.record import SECRET, SECRET_QUERY, Record, Recorder, redacted
 from gwproxy.telemetry.writer import AccessLog
 from gwproxy.wire.receiver import Receiver
 
@@ -39,7 +39,9 @@ def test_secrets_are_known_in_other_spellings(name):
     assert redacted(b"?%b=hush" % name) == b"?%b=[redacted]" % name
 
 
-@pytest.mark.parametrize("query", [b"", b"?", b"?a", b"?a=1&b", b"?tokens=1", b"?a=token", b"?&&", b"?token"], ids=repr)
+@pytest.mark.parametrize(
+    "query", [b"", b"?", b"?a", b"?a=1&b", b"?tokens=1", b"?a=token", b"?&&", b"?token"], ids=repr
+)
 def test_query_without_secrets_is_as_it_came(query):
     assert redacted(query) == query
 
@@ -49,7 +51,9 @@ def test_query_without_secrets_is_as_it_came(query):
 def test_redaction_touches_nothing_but_the_secrets(pairs):
     clean = [(name, value.replace(b"&", b"")) for name, value in pairs]
     query = b"?" + b"&".join(name + b"=" + value for name, value in clean)
-    shown = b"?" + b"&".join(name + b"=" + (SECRET.encode() if name == b"token" else value) for name, value in clean)
+    shown = b"?" + b"&".join(
+        name + b"=" + (SECRET.encode() if name == b"token" else value) for name, value in clean
+    )
     assert redacted(query) == (shown if b"=" in query else query)
 
 
@@ -58,7 +62,12 @@ def test_record_tells_times_from_the_exchanges_start():
     one.first_byte = 100.0125
     one.connect_s, one.waited_s = 0.0005, 0.25
     record = Record(one, 100.5, 5000.0)
-    assert (record.total_ms, record.first_byte_ms, record.connect_ms, record.waited_ms) == (500.0, 12.5, 0.5, 250.0)
+    assert (record.total_ms, record.first_byte_ms, record.connect_ms, record.waited_ms) == (
+        500.0,
+        12.5,
+        0.5,
+        250.0,
+    )
     assert record.time == 4999.5
     assert Record(exchange(), 100.5, 5000.0).first_byte_ms is None
 
@@ -89,11 +98,18 @@ def test_bytes_that_are_no_text_stay_readable():
 
 
 def test_counters_add_up():
-    counters = Counters()
-    for status, code in ((200, ""), (200, ""), (502, "bad_gateway"), (499, "client_closed"), (502, "bad_gateway")):
+    record = Recorder(lambda: 101.0, None)
+    for status, code in (
+        (200, ""),
+        (200, ""),
+        (502, "bad_gateway"),
+        (499, "client_closed"),
+        (502, "bad_gateway"),
+    ):
         one = exchange()
         one.status, one.code, one.tries, one.bytes_in, one.bytes_out = status, code, 2, 3, 5
-        counters.count(one)
+        record(one)
+    counters = record.counters
     assert (counters.exchanges, counters.tries, counters.bytes_in, counters.bytes_out) == (5, 10, 15, 25)
     assert (counters.by_status[200], counters.by_status[502], counters.by_status[499]) == (2, 2, 1)
     assert counters.by_code == {"bad_gateway": 2, "client_closed": 1}

@@ -88,7 +88,16 @@ values = st.binary(max_size=20).map(lambda raw: bytes(c for c in raw if c == 9 o
 methods = st.sampled_from([b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"HEAD", b"PURGE"])
 targets = st.text("abcXYZ019/%-._~!$&'()*+,;=:@?", max_size=20).map(lambda t: b"/" + t.encode())
 CLAIMED = frozenset(
-    (b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer")
+    (
+        b"host",
+        b"connection",
+        b"content-length",
+        b"transfer-encoding",
+        b"expect",
+        b"upgrade",
+        b"te",
+        b"trailer",
+    )
 )
 plain_fields = st.tuples(names, st.sampled_from([b"", b" ", b" \t"]), values).filter(
     lambda field: field[0].lower() not in CLAIMED
@@ -120,7 +129,9 @@ def requests(draw):
     """One valid request, as bytes."""
     lines = [draw(methods) + b" " + draw(targets) + b" HTTP/1.1"]
     lines += [name + b":" + blank + value for name, blank, value in draw(st.lists(plain_fields, max_size=5))]
-    lines.insert(draw(st.integers(1, len(lines))), b"Host: " + draw(st.sampled_from([b"a", b"a.b:80", b"[::1]", b""])))
+    lines.insert(
+        draw(st.integers(1, len(lines))), b"Host: " + draw(st.sampled_from([b"a", b"a.b:80", b"[::1]", b""]))
+    )
     kind = draw(st.sampled_from(["none", "none", "length", "chunked"]))
     body = b""
     if kind == "length":
@@ -130,7 +141,9 @@ def requests(draw):
         _, body = draw(chunked_bodies())
         lines.append(b"Transfer-Encoding: chunked")
     if draw(st.booleans()):
-        lines.append(b"Connection: " + draw(st.sampled_from([b"keep-alive", b"close", b"X-Gone, keep-alive"])))
+        lines.append(
+            b"Connection: " + draw(st.sampled_from([b"keep-alive", b"close", b"X-Gone, keep-alive"]))
+        )
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 

@@ -10,6 +10,8 @@ httptools keeps blanks at the end of values, which RFC 9110 section 5.5 excludes
 
 from __future__ import annotations
 
+import re
+
 import httptools
 import pytest
 from hypothesis import assume, event, given, settings
@@ -94,14 +96,14 @@ def test_request_that_we_accept_is_the_same_to_httptools(raw):
     assert receiver.state != BODY or head.length != 0
 
 
-BLANK_BEFORE_EXTENSION = b" ;q="
+BLANK_IN_SIZE = re.compile(rb"\n[0-9A-Fa-f]+[ \t]+[;\r]")
 KNOWN = frozenset((b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"HEAD", b"PURGE"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(requests())
 def test_body_of_a_request_is_the_same_to_httptools(raw):
-    assume(BLANK_BEFORE_EXTENSION not in raw)
+    assume(BLANK_IN_SIZE.search(raw) is None)
     receiver = Receiver(MAX_HEAD)
     head = receiver.head(raw)
     assert head is not None
@@ -163,7 +165,7 @@ def answers(draw):
 @given(answers() | mutated(answers()))
 def test_answer_that_we_accept_is_the_same_to_httptools(raw):
     block, end, rest = raw.partition(b"\r\n\r\n")
-    assume(end and BLANK_BEFORE_EXTENSION not in raw)
+    assume(end and BLANK_IN_SIZE.search(raw) is None)
     try:
         head = answer_head(block, b"GET")
         decoder = decoder_for(head.length)
@@ -179,9 +181,9 @@ def test_answer_that_we_accept_is_the_same_to_httptools(raw):
         parser.feed_data(block + b"\r\n\r\n" + (rest if head.length else b""))
     except httptools.HttpParserUpgrade:
         pass
-    except httptools.HttpParserError:
-        # We may wait for the end of what it refuses at once, and it may judge bytes that follow the message.
-        assert heard.whole or not decoder.done
+    except httptools.HttpParserError as error:
+        # What stands in a chunk extension is dropped unread here; httptools checks its grammar. We may wait for the end of what it refuses at once, and it may judge bytes that follow the message.  # noqa: E501
+        assert heard.whole or not decoder.done or "chunk extension" in str(error)  # noqa: PT017
         return
     assert heard.head_whole
     assert parser.get_status_code() == head.status
@@ -211,4 +213,4 @@ def test_any_bytes_give_an_answer_or_a_bad_gateway(raw, method):
         try:
             answer_head(block, method)
         except GatewayError as error:
-            assert error.code == "bad_gateway"
+            assert error.code == "bad_gateway"  # noqa: PT017

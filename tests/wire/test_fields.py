@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwproxy.errors import GatewayError
-from gwproxy.wire.fields import ANSWERS, IDENTITY_NAMES, MAX_FIELDS, REQUEST_NAMES, REQUESTS, Names, parse_fields
+from gwproxy.wire.fields import (
+    ANSWERS,
+    IDENTITY_NAMES,
+    MAX_FIELDS,
+    REQUEST_NAMES,
+    REQUESTS,
+    Names,
+    parse_fields,
+)
 
 MARKS = "!#$%&'*+-.^_`|~"
 CLAIMS = sorted(name.decode() for name in IDENTITY_NAMES)
@@ -47,7 +55,9 @@ def test_forwarding_is_claimed_in_no_spelling(name):
     assert lines(parse_fields(b"A: 1\r\n%b: 1.2.3.4" % name, fresh())) == [b"A: 1"]
 
 
-@pytest.mark.parametrize("name", [b"X-User-Identity", b"User-Id", b"X-Users-Id", b"X-Tenant", b"X-Userid2"], ids=bytes.decode)
+@pytest.mark.parametrize(
+    "name", [b"X-User-Identity", b"User-Id", b"X-Users-Id", b"X-Tenant", b"X-Userid2"], ids=bytes.decode
+)
 def test_what_only_looks_like_identity_crosses(name):
     assert lines(parse_fields(name + b": 1", fresh())) == [name + b": 1"]
 
@@ -81,7 +91,15 @@ def test_connection_cannot_take_the_framing_away():
     assert len(fields.special) == 1
 
 
-HOPS = [b"Keep-Alive", b"Proxy-Connection", b"TE", b"Trailer", b"Upgrade", b"Proxy-Authorization", b"HTTP2-Settings"]
+HOPS = [
+    b"Keep-Alive",
+    b"Proxy-Connection",
+    b"TE",
+    b"Trailer",
+    b"Upgrade",
+    b"Proxy-Authorization",
+    b"HTTP2-Settings",
+]
 
 
 @pytest.mark.parametrize("name", HOPS, ids=bytes.decode)
@@ -106,7 +124,11 @@ def test_reading_a_block_twice_gives_the_same():
     block = b"Host: a\r\nAccept: x\r\nX-User-Id: 1\r\nVia: 1.1 b\r\nContent-Length: 3"
     names = fresh()
     first, second = parse_fields(block, names), parse_fields(block, names)
-    assert (first.kept, first.special, first.content_length) == (second.kept, second.special, second.content_length)
+    assert (first.kept, first.special, first.content_length) == (
+        second.kept,
+        second.special,
+        second.content_length,
+    )
 
 
 def test_memory_of_names_and_lines_is_bounded():
@@ -125,7 +147,7 @@ def test_most_fields_are_a_hundred():
     assert refusal.value.code == "head_too_large"
 
 
-BAD = {b"X : y": "blank before the colon", b"X": "no colon", b": y": "no name", b" X: y": "folded", b"X\xff: y": "no token",
+BAD = {b"X : y": "blank before the colon", b"X": "no colon", b": y": "no name", b" X: y": "folded", b"X\xff: y": "no token",  # noqa: E501
        b"X: a\x01": "control character", b"X: a\x7f": "DEL", b"X: a\nB: c": "bare LF", b"X: a\rB: c": "bare CR",
        b"Content-Length: ": "empty length", b"Content-Length: 1,1": "list of lengths", b"Content-Length: 0x1": "hex",
        b"Content-Length: 1 1": "two lengths", b"Content-Length: 1234567890123456789": "nineteen digits"}  # fmt: skip

@@ -12,7 +12,7 @@ from gwproxy.errors import GatewayError
 from gwproxy.wire.path import decode, split
 
 paths = st.lists(
-    st.sampled_from(["/", "//", "a", "B", ".", "..", "%2e", "%2E", "%41", "%61", "%2f", "%5C", "\\", "%", "%4", "%zz", "%00", "%1f",
+    st.sampled_from(["/", "//", "a", "B", ".", "..", "%2e", "%2E", "%41", "%61", "%2f", "%5C", "\\", "%", "%4", "%zz", "%00", "%1f",  # noqa: E501
                      "%7F", "%252e", ";", ";x=1", "%3b", "~", "*", ":id", "%c3%bc", "[", "{", "...", ".a"]),
     max_size=8,
 ).map(lambda parts: ("/" + "".join(parts)).encode())  # fmt: skip
@@ -24,8 +24,8 @@ def test_path_is_refused_or_its_spans_rejoin_to_it(path):
     try:
         raw, decoded, slashes = split(path)
     except GatewayError as error:
-        assert error.code == "ambiguous_path"
-        assert not error.close
+        assert error.code == "ambiguous_path"  # noqa: PT017
+        assert not error.close  # noqa: PT017
         return
     assert b"/" + b"/".join(raw) == path
     assert decoded == [unquote_to_bytes(span) for span in raw]
@@ -83,7 +83,19 @@ def test_path_with_two_readings_is_refused(path):
 
 
 @pytest.mark.parametrize(
-    "path", [b"/...", b"/.well-known/x", b"/a..b", b"/a.", b"/a/%252e%252e/b", b"/a;..", b"/%c0%ae", b"//", b"/a//b/"], ids=repr
+    "path",
+    [
+        b"/...",
+        b"/.well-known/x",
+        b"/a..b",
+        b"/a.",
+        b"/a/%252e%252e/b",
+        b"/a;..",
+        b"/%c0%ae",
+        b"//",
+        b"/a//b/",
+    ],
+    ids=repr,
 )
 def test_path_with_one_reading_passes(path):
     raw, _, slashes = split(path)

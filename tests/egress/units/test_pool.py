@@ -151,7 +151,12 @@ async def test_who_waits_too_long_is_told_that_the_service_is_busy():
     world.later(0.2)
     error = second.error
     assert isinstance(error, GatewayError)
-    assert (error.code, error.status, error.blame, error.phase) == ("overloaded", 503, Blame.GATEWAY, Phase.CONNECT)
+    assert (error.code, error.status, error.blame, error.phase) == (
+        "overloaded",
+        503,
+        Blame.GATEWAY,
+        Phase.CONNECT,
+    )
     assert error.unsent
     assert error.retry_after_s > 0
     assert second.exchange.waited_s == pytest.approx(1.1)

@@ -115,7 +115,7 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_beside_a_free_connection(self):
         self._run(settle())
-        if any(one.waits for one in self.takings):
+        if self.world.pool._waiting:
             assert self.world.pool.idle == 0
 
     def teardown(self):

@@ -19,7 +19,9 @@ MAY = {
 }
 
 
-@pytest.mark.parametrize("case", itertools.product((True, False), repeat=5), ids=lambda case: "".join("ny"[x] for x in case))
+@pytest.mark.parametrize(
+    "case", list(itertools.product((True, False), repeat=5)), ids=lambda case: "".join("ny"[x] for x in case)
+)
 def test_truth_table(case):
     assert may_resend(**dict(zip(ASKED, case, strict=True))) == (case in MAY)
 

@@ -1,0 +1,54 @@
+"""docs/cli.md shows what the command does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from gwproxy.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+TRANSCRIPTS = re.findall(r"^```console\n\$ gwproxy (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+SERVING = ("run", "demo")
+
+
+@pytest.fixture
+def files(cli) -> None:
+    """The files that the page speaks of: the reference one, and each that it shows."""
+    shutil.copy(ROOT / "routes.toml", "routes.toml")
+    for name, text in re.findall(r"^```toml\n# (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+        Path(name).write_text(f"# {name}\n{text}", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"), [each for each in TRANSCRIPTS if not each[0].startswith(SERVING)]
+)
+def test_command_prints_what_the_page_shows(command, shown, files, cli):
+    printed = cli(*shlex.split(command)).stdout
+    pattern = "".join(".*" if line == "…\n" else re.escape(line) for line in shown.splitlines(keepends=True))
+    assert re.fullmatch(pattern, printed, re.DOTALL), printed
+
+
+@pytest.fixture
+def free_port(files: None) -> None:
+    """The page's own port may be taken."""
+    text = Path("routes.toml").read_text(encoding="utf-8")
+    Path("routes.toml").write_text(text.replace("127.0.0.1:8080", "127.0.0.1:0"), encoding="utf-8")
+
+
+async def test_run_listens_as_the_page_shows(free_port, gwproxy):
+    assert "run routes.toml" in dict(TRANSCRIPTS)
+    process = await gwproxy("run", "routes.toml")
+    await process.says(r'^{"time":".*","level":"info","message":"listening on http://127\.0\.0\.1:\d+"}$')
+    process.signal(signal.SIGTERM)
+    assert (await process.end())[0] == 0
+
+
+def test_every_verb_has_its_transcript():
+    assert {command.split()[0] for command, _ in TRANSCRIPTS} == set(main.commands)
