@@ -323,7 +323,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         elif now >= exchange.started + times.total_s:
             self._time_out(times.total_s)
-        elif self._paused or (not self._sent and not self._blocked and not self._answered):
+        elif self._paused or (not self._sent and not self._blocked):
             # It is the caller who is slow: the caller's own deadlines rule.
             self.pool.wheel.set(self, self._until(times.idle_s))
         else:

@@ -103,7 +103,8 @@ class Pool:
             self.opening += 1
         started = self.wheel.tick()
         try:
-            connection = await self._connect(self, min(times.connect_s, times.timeout_s))
+            left = exchange.started + times.total_s - started
+            connection = await self._connect(self, max(min(times.connect_s, times.timeout_s, left), 0.0))
         except BaseException:
             self.opening -= 1
             self._pass_on_place()
@@ -123,7 +124,7 @@ class Pool:
         waiter = _Turn(self.service, fresh)
         started = self.wheel.tick()
         self._waiting.append(waiter)
-        self.wheel.set(waiter, started + times.connect_s)
+        self.wheel.set(waiter, min(started + times.connect_s, exchange.started + times.total_s))
         try:
             connection: Connection | None = await waiter
         except BaseException:

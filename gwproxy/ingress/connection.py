@@ -55,7 +55,7 @@ class Connection(asyncio.BufferedProtocol):
     """A connection of a caller."""
 
     __slots__ = (
-        "_about", "_awaits_continue", "_blocked", "_body", "_buffered", "_chunked", "_drive", "_exchange", "_last",
+        "_about", "_awaits_continue", "_blocked", "_body", "_buffered", "_chunked", "_drive", "_ended", "_exchange", "_last",
         "_lingered", "_looping", "_paused", "_peer", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
         "scheme", "server", "took_over",
     )  # fmt: skip
@@ -81,6 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         self._blocked = False
         self._buffered = 0
         self._chunked = False
+        self._ended = False
         self._last = False
         self._lingered = 0
         self._looping = False
@@ -139,9 +140,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         self.server.wheel.tick()
-        if self.server.half_close and self._exchange is not None:
-            # What is under way is answered; the transport closes after it.
-            self._last = True
+        if self.server.half_close and self._exchange is not None and self.receiver.state == REPLYING:
+            # What has been asked is answered; the connection closes behind the last of it.
+            self._ended = True
             return True
         self._leave("end of file from the caller")
         return False
@@ -186,7 +187,10 @@ class Connection(asyncio.BufferedProtocol):
                 self._refuse(error)
                 break
             if head is None:
-                if was == IDLE and receiver.state == HEAD:
+                if self._ended:
+                    # The rest of it will never come.
+                    self._transport.close()
+                elif was == IDLE and receiver.state == HEAD:
                     self.server.wheel.set(self, self.server.wheel.now + self.server.header_s)
                 break
             data = b""
@@ -301,7 +305,7 @@ class Connection(asyncio.BufferedProtocol):
         exchange.status = reply.status
         last = (
             self._last or reply.close or not head.keep or server.draining or self._served >= MAX_REQUESTS
-            or self.receiver.state != REPLYING
+            or self.receiver.state != REPLYING or (self._ended and not self.receiver.held)
         )  # fmt: skip
         length, body = reply.length, reply.body
         self._chunked = False
@@ -327,9 +331,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._reply_body = body
         self._transport.write(start)
+        body.connect(self)
         if self._blocked:
             body.pause()
-        body.connect(self)
 
     def write(self, data: bytes) -> None:
         """A piece of the reply's body."""
@@ -366,7 +370,7 @@ class Connection(asyncio.BufferedProtocol):
         receiver = self.receiver
         if receiver.state == CLOSED:
             return
-        if self._last:
+        if self._last or (self._ended and not receiver.held):
             self._end()
             return
         receiver.move(REPLIED)

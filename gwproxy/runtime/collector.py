@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 # The way of a request makes no cycles. What others leave behind is found in the idle moments below.
@@ -13,7 +14,7 @@ IDLE_S: Final = 10.0
 
 
 class Collector:
-    """Freezes what is there to stay, and collects all generations only while few requests are about."""
+    """Freezes what is there to stay, and collects all generations only while no requests come."""
 
     def __init__(self) -> None:
         self.longest_s = 0.0
@@ -22,11 +23,19 @@ class Collector:
         self._handle: asyncio.TimerHandle | None = None
         self._before = gc.get_threshold()
 
-    def start(self) -> None:
-        """Take over from Python's own timing."""
+    def start(self, activity: Callable[[], int]) -> None:
+        """Take over from Python's own timing. `activity` grows with every request."""
         gc.callbacks.append(self._seen)
         gc.set_threshold(*THRESHOLDS)
         self.settle()
+        self._watch(activity, activity())
+
+    def _watch(self, activity: Callable[[], int], before: int) -> None:
+        now = activity()
+        if now == before:
+            gc.collect()
+        loop = asyncio.get_running_loop()
+        self._handle = loop.call_later(IDLE_S, self._watch, activity, now)
 
     def settle(self) -> None:
         """After a compilation: what it made is to stay, so that no later collection walks over it."""
@@ -42,6 +51,8 @@ class Collector:
 
     def stop(self) -> None:
         """Give Python's own timing back."""
+        if self._handle is not None:
+            self._handle.cancel()
         gc.callbacks.remove(self._seen)
         gc.set_threshold(*self._before)
         gc.unfreeze()

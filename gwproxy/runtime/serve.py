@@ -72,7 +72,7 @@ class _Serving:
         except BaseException:
             await self._worker.stop(drain_s=0)
             raise
-        self._collector.start()
+        self._collector.start(lambda: self._worker.counters.exchanges)
         for address in self._worker.addresses:
             log.info("listening on %s", address)
         reloading = asyncio.create_task(self._reload_when(asked))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from gwproxy.snapshot.pattern import PARAM, REST, STATIC, Pattern, rank
+from gwproxy.snapshot.pattern import PARAM, REST, STATIC, Pattern
 from gwproxy.snapshot.types import Leaf
 
 PAUSE_EVERY = 1000
@@ -86,9 +86,12 @@ class Contest:
 
 def build(entries: list[tuple[Pattern, Leaf]]) -> Generator[None, None, Contest]:
     """A contest of `entries` (the patterns as they are from here on). Yields now and then, so that a loop may turn."""
-    entries = sorted(entries, key=lambda entry: rank(entry[0]))
-    contest = Contest([leaf for _, leaf in entries])
-    deepest = max(len(pattern) for pattern, _ in entries)
+    # All share the way to here, so that their whole ranks sort as what is left of them does.
+    entries = sorted(entries, key=_rank)
+    leaves = [leaf for _, leaf in entries]
+    contest = Contest(leaves)
+    yield
+    deepest = max(map(len, [pattern for pattern, _ in entries]))
     size = (len(entries) + 7) // 8
     depths = [_Depth(size) for _ in range(deepest)]
     ends = [bytearray(size) for _ in range(deepest + 1)]
@@ -111,8 +114,12 @@ def build(entries: list[tuple[Pattern, Leaf]]) -> Generator[None, None, Contest]
     for level in depths:
         tables.append((yield from level.masks()))
     contest.set_tables(tables, [_number(end) for end in ends], _number(beyond))
-    yield from _methods(contest, [leaf for _, leaf in entries], size)
+    yield from _methods(contest, leaves, size)
     return contest
+
+
+def _rank(entry: tuple[Pattern, Leaf]) -> tuple[int, ...]:
+    return entry[1].rank
 
 
 def _methods(contest: Contest, leaves: list[Leaf], size: int) -> Generator[None, None, None]:

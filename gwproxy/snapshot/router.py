@@ -82,7 +82,7 @@ class Router:
         table = self._any
         if self._exact or self._suffixes:
             table = self._exact.get(host) or self._by_suffix(host)
-        if self._ignore_slash and not segments[-1]:
+        if self._ignore_slash and segments and not segments[-1]:
             segments = segments[:-1]
         looked_up = (raw, table.find(segments), slashes)
         if looked_up[1] and len(path) <= MAX_REMEMBERED_PATH:

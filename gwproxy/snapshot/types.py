@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gwproxy.snapshot.pattern import Pattern
+from gwproxy.snapshot.pattern import Pattern, rank
 from gwproxy.snapshot.template import PathMaker, unchanged
 
 if TYPE_CHECKING:
@@ -104,10 +104,11 @@ class CompiledRoute:
 class Leaf:
     """All routes of one pattern, those with more header conditions first."""
 
-    __slots__ = ("candidates", "pattern")
+    __slots__ = ("candidates", "pattern", "rank")
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
+        self.rank = rank(pattern)
         self.candidates: list[Candidate] = []
 
 

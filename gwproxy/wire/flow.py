@@ -88,15 +88,16 @@ class Body:
     def connect(self, sink: Sink) -> None:
         """Hand over what has come, and from now on each piece as it comes."""
         parts, self._parts = self._parts, []
+        if not self.done and self.error is None:
+            self._sink = sink
+            # Before the parts are written: the sink may be full with them, and pause again.
+            self.resume()
         for part in parts:
             sink.write(part)
         if self.done:
             sink.finish()
         elif self.error is not None:
             sink.fail(self.error)
-        else:
-            self._sink = sink
-            self.resume()
 
     def take(self) -> bytes:
         """What has come so far and nobody took. Only before `connect`."""
