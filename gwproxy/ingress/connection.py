@@ -17,13 +17,12 @@ from gwproxy.errors import CLIENT_CLOSED, Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.ingress.forwarded import Peer
 from gwproxy.ingress.run import refusal, run
-from gwproxy.steps.protect import too_large
+from gwproxy.ingress.upload import Upload
+from gwproxy.ingress.writer import ReplyWriter, reset_on_close
 from gwproxy.wire.fields import Fields
 from gwproxy.wire.flow import HIGH, LOW, Body
-from gwproxy.wire.framing import LAST_CHUNK, chunk
 from gwproxy.wire.receiver import (
     BODY,
-    BROKEN,
     CLOSED,
     HEAD,
     IDLE,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
-CONTINUE_S: Final = 1.0
 MAX_REQUESTS: Final = 10_000
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
@@ -55,9 +53,8 @@ class Connection(asyncio.BufferedProtocol):
     """A connection of a caller."""
 
     __slots__ = (
-        "_about", "_awaits_continue", "_blocked", "_body", "_buffered", "_chunked", "_drive", "_ended", "_exchange", "_last",
-        "_lingered", "_looping", "_paused", "_peer", "_reply_body", "_sender", "_served", "_transport", "due", "filed", "peer", "receiver",
-        "scheme", "server", "took_over",
+        "_about", "_drive", "_ended", "_exchange", "_last", "_lingered", "_looping", "_peer", "_sender",
+        "_served", "_transport", "_upload", "_writer", "due", "filed", "paused", "peer", "receiver", "scheme", "server",
     )  # fmt: skip
 
     def __init__(self, server: GatewayServer) -> None:
@@ -67,7 +64,6 @@ class Connection(asyncio.BufferedProtocol):
         self.filed = NEVER
         self.peer = ""
         self.scheme = b"http"
-        self.took_over: asyncio.BaseProtocol | None = None
         self._transport: Any = None
         self._served = 0
         self._about: FieldsOfRequest | None = None
@@ -75,17 +71,13 @@ class Connection(asyncio.BufferedProtocol):
         self._sender = NOBODY
         self._exchange: Exchange | None = None
         self._drive: Drive | None = None
-        self._body: Body | None = None
-        self._reply_body: Body | None = None
-        self._awaits_continue = False
-        self._blocked = False
-        self._buffered = 0
-        self._chunked = False
+        self._upload: Upload | None = None
+        self._writer = ReplyWriter(self)
         self._ended = False
         self._last = False
         self._lingered = 0
         self._looping = False
-        self._paused = False
+        self.paused = False
 
     def __repr__(self) -> str:
         return f"<Connection from {self.peer}, {self.receiver!r}, {self._served} served>"
@@ -95,7 +87,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: Any) -> None:
         self.server.wheel.tick()
         transport.set_write_buffer_limits(HIGH, LOW)
-        self._transport = transport
+        self._transport = self._writer.transport = transport
         peername = transport.get_extra_info("peername")
         # A unix socket's peer has no address.
         self.peer = peername[0] if isinstance(peername, tuple) else ""
@@ -128,7 +120,8 @@ class Connection(asyncio.BufferedProtocol):
         if state == IDLE or state == HEAD:
             self._next(data)
         elif state == BODY:
-            self._take_body(data)
+            if self._upload is not None:
+                self._upload.take(data)
         elif state == REPLYING:
             receiver.held += data
             if len(receiver.held) > READ_AHEAD:
@@ -154,19 +147,13 @@ class Connection(asyncio.BufferedProtocol):
         self.server.gone(self)
 
     def pause_writing(self) -> None:
-        self.server.wheel.tick()
-        self._blocked = True
-        self._buffered = self._transport.get_write_buffer_size()
-        self.server.wheel.set(self, self.server.wheel.now + self.server.body_s)
-        if self._reply_body is not None:
-            self._reply_body.pause()
+        self.server.wheel.set(self, self.server.wheel.tick() + self.server.body_s)
+        self._writer.pause()
 
     def resume_writing(self) -> None:
         self.server.wheel.tick()
-        self._blocked = False
-        if self._reply_body is not None:
-            self._reply_body.resume()
-        elif self.receiver.state == IDLE:
+        self._writer.resume()
+        if self.receiver.state == IDLE:
             self.server.wheel.set(self, self.server.wheel.now + self.server.keepalive_s)
             self._next(b"")
 
@@ -177,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
         receiver = self.receiver
         self._looping = True
         while receiver.state <= HEAD:
-            if self._blocked:
+            if self._writer.blocked:
                 receiver.held += data
                 break
             was = receiver.state
@@ -212,7 +199,10 @@ class Connection(asyncio.BufferedProtocol):
         self._exchange = exchange
         self._served += 1
         if body is not None:
-            self._begin_body(head, body)
+            upload = self._upload = Upload(self, body, expects=head.expects)
+            held, self.receiver.held = self.receiver.held, b""
+            if held:
+                upload.take(held)
         drive = self._drive = Drive(run(exchange, server.bound, self.reply), self._served_one)
         drive.resume(None, None)
 
@@ -223,15 +213,6 @@ class Connection(asyncio.BufferedProtocol):
             peer = self._peer = trust.peer(self.peer, self.scheme)
         return peer
 
-    def _begin_body(self, head: RequestHead, body: Body) -> None:
-        server = self.server
-        self._body = body
-        self._awaits_continue = head.expects
-        server.wheel.set(self, server.wheel.now + (CONTINUE_S if head.expects else server.body_s))
-        if self.receiver.held:
-            held, self.receiver.held = self.receiver.held, b""
-            self._take_body(held)
-
     def _served_one(self, error: BaseException | None) -> None:
         self._drive = None
         if self.receiver.state == CLOSED:
@@ -239,51 +220,38 @@ class Connection(asyncio.BufferedProtocol):
             return
         if error is not None and self._exchange is not None:
             # Cancelled, or a mistake of ours behind the last line that could still reply.
-            self._cut(error)
+            self.cut(error)
         elif self.receiver.held and self._exchange is None:
             self._go_on()
 
-    def _take_body(self, data: bytes) -> None:
-        """Bytes of the request's body."""
-        body = self._body
-        self._awaits_continue = False
-        try:
-            payload = self.receiver.body(data)
-        except GatewayError as error:
-            self._break_body(error)
-            return
-        if body is None:
-            return
-        if body.limit and body.size + len(payload) > body.limit:
-            self._break_body(too_large(body.limit))
-            return
-        if payload:
-            body.put(payload)
-        if self.receiver.state == BODY:
-            self.due = self.server.wheel.now + self.server.body_s
-        else:
-            self._body = None
-            body.end()
-
-    def _break_body(self, error: GatewayError) -> None:
-        body, self._body = self._body, None
-        self.receiver.move(BROKEN)
-        self._last = True
-        if body is not None:
-            body.fail(error)
-
     def interim(self, status: int, fields: Fields | None) -> None:
         """Pass an interim answer on: 100 where it is waited for, others to callers that know them (RFC 9110 15.2)."""
-        exchange = self._exchange
-        if exchange is None or self._reply_body is not None or not exchange.head.minor:
+        exchange, upload = self._exchange, self._upload
+        if exchange is None or self._writer.body is not None or not exchange.head.minor:
             return
-        if status == 100:
-            if self._awaits_continue:
-                self._awaits_continue = False
-                self.server.wheel.set(self, self.server.wheel.now + self.server.body_s)
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        elif fields is not None:
-            self._transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, fields.joined()))
+        if status != 100:
+            if fields is not None:
+                self._transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, fields.joined()))
+        elif upload is not None and upload.awaits_continue:
+            upload.goes_on()
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def take_over(self, protocol: asyncio.BaseProtocol) -> bytes:
+        """Give this connection to `protocol`, for good; returns what has been read and not been used.
+
+        For an upgrade that was accepted (RFC 9110 section 7.8): the exchange ends here, and its reply is written by
+        whoever takes over.
+        """
+        held, self.receiver.held = self.receiver.held, b""
+        exchange = self._exchange
+        self.receiver.move(LOST)
+        self._transport.set_protocol(protocol)
+        self.due = NEVER
+        self.server.gone(self)
+        if exchange is not None:
+            exchange.status = 101
+            self._over(exchange)
+        return held
 
     # -- a reply out
 
@@ -299,72 +267,35 @@ class Connection(asyncio.BufferedProtocol):
         self.reply(exchange, refusal(exchange, error))
 
     def reply(self, exchange: Exchange, reply: Reply) -> None:
-        """Write the reply's head, and its body as far as there is one."""
+        """Send `reply`; its body may go on for long after this returns."""
+        if exchange is not self._exchange:
+            # Somebody took the connection over.
+            return
         server = self.server
         head = exchange.head
         exchange.status = reply.status
         last = (
             self._last or reply.close or not head.keep or server.draining or self._served >= MAX_REQUESTS
             or self.receiver.state != REPLYING or (self._ended and not self.receiver.held)
+            or (reply.length == CHUNKED and not head.minor)
         )  # fmt: skip
-        length, body = reply.length, reply.body
-        self._chunked = False
-        framing = b""
-        if length >= 0:
-            framing = b"Content-Length: %d\r\n" % length
-        elif length == CHUNKED:
-            if head.minor:
-                self._chunked = True
-                framing = b"Transfer-Encoding: chunked\r\n"
-            else:
-                last = True
         if last:
             self._last = True
-            framing += b"Connection: close\r\n"
-        elif not head.minor:
-            framing += b"Connection: keep-alive\r\n"
-        start = b"%b%b%b%b\r\n" % (reply.head, reply.lines, framing, server.told(exchange))
-        if isinstance(body, bytes):
-            self._transport.write(start + body if body else start)
-            exchange.bytes_out = len(body)
-            self._over(exchange)
-            return
-        self._reply_body = body
-        self._transport.write(start)
-        body.connect(self)
-        if self._blocked:
-            body.pause()
-
-    def write(self, data: bytes) -> None:
-        """A piece of the reply's body."""
-        exchange = self._exchange
-        if exchange is not None:
-            exchange.bytes_out += len(data)
-            self._transport.write(chunk(data) if self._chunked else data)
-
-    def finish(self) -> None:
-        """The reply's body is whole."""
-        self._reply_body = None
-        exchange = self._exchange
-        if exchange is not None:
-            if self._chunked:
-                self._transport.write(LAST_CHUNK)
+        if self._writer.send(exchange, reply, last):
             self._over(exchange)
 
-    def fail(self, error: BaseException) -> None:
-        """The reply's body will never be whole: the caller must see that."""
-        self._reply_body = None
-        if self._exchange is not None:
-            self._cut(error)
+    def replied(self, exchange: Exchange) -> None:
+        """The last piece of a streamed reply is written."""
+        if self._exchange is exchange:
+            self._over(exchange)
 
     def _over(self, exchange: Exchange) -> None:
         """The exchange has ended, one way or another: record it, and go on to the next, or to the end."""
         self._exchange = None
-        body, self._body = self._body, None
-        if body is not None:
-            exchange.bytes_in = body.size
-            body.abort()
-        elif exchange.body is not None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.body.abort()
+        if exchange.body is not None:
             exchange.bytes_in = exchange.body.size
         self.server.over(exchange)
         receiver = self.receiver
@@ -378,7 +309,7 @@ class Connection(asyncio.BufferedProtocol):
         due = self.due = server.wheel.now + server.keepalive_s
         if due < self.filed:
             server.wheel.set(self, due)
-        if self._paused:
+        if self.paused:
             self.resume()
         if receiver.held:
             self._go_on()
@@ -392,24 +323,29 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause(self) -> None:
         """Read no more for now. Nobody notices then that the caller leaves, so the server looks now and then."""
-        if not self._paused and self.receiver.state != CLOSED:
-            self._paused = True
+        if not self.paused and self.receiver.state != CLOSED:
+            self.paused = True
             self._transport.pause_reading()
             self.server.paused.add(self)
 
     def resume(self) -> None:
         """Read on."""
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             self.server.paused.discard(self)
             if self.receiver.state != CLOSED:
                 if self.receiver.state == BODY:
                     self.due = self.server.wheel.now + self.server.body_s
                 self._transport.resume_reading()
 
+    def uploaded(self, *, broken: bool = False) -> None:
+        """The request's body has ended, or there is no telling where it would."""
+        self._upload = None
+        self._last = self._last or broken
+
     def abort(self) -> None:
         """Nobody takes the rest of the request's body: what still comes is dropped, within a bound."""
-        self._body = None
+        self._upload = None
         self._last = True
 
     def look(self) -> None:
@@ -427,31 +363,19 @@ class Connection(asyncio.BufferedProtocol):
         """A deadline has passed; which one, the state tells."""
         state = self.receiver.state
         server = self.server
-        if self._blocked:
-            self._stalled(now)
+        if self._writer.blocked:
+            # Who reads at least something within the time goes on.
+            if self._writer.progressed():
+                server.wheel.set(self, now + server.body_s)
+            else:
+                self._leave("the caller reads too slowly")
+                self._abort()
         elif state == IDLE or state == LINGERING:
             self._abort() if state == LINGERING else self._transport.close()
         elif state == HEAD:
             self._refuse(GatewayError("request_timeout", "The request head took too long", close=True))
-        elif state == BODY and self._awaits_continue:
-            self.interim(100, None)
-        elif state == BODY and self._paused:
-            server.wheel.set(self, now + server.body_s)
-        elif state == BODY:
-            error = GatewayError(
-                "request_timeout", "The request body took too long", phase=Phase.BODY, close=True
-            )
-            self._break_body(error)
-
-    def _stalled(self, now: float) -> None:
-        """The caller doesn't read. Whoever reads at least something within the time goes on."""
-        waiting = self._transport.get_write_buffer_size()
-        if waiting < self._buffered:
-            self._buffered = waiting
-            self.server.wheel.set(self, now + self.server.body_s)
-            return
-        self._leave("the caller reads too slowly")
-        self._abort()
+        elif state == BODY and self._upload is not None:
+            self._upload.expired(now)
 
     def _leave(self, cause: str) -> None:
         """The caller is gone: so is all that was done for it."""
@@ -462,8 +386,8 @@ class Connection(asyncio.BufferedProtocol):
         if exchange is None:
             return
         gone = GatewayError("bad_request", "The caller left", phase=Phase.REPLY, cause=cause)
-        body, self._body = self._body, None
-        reply_body, self._reply_body = self._reply_body, None
+        upload, self._upload = self._upload, None
+        reply_body = self._writer.let_go()
         drive, self._drive = self._drive, None
         exchange.code = "client_closed"
         exchange.error = gone
@@ -473,14 +397,15 @@ class Connection(asyncio.BufferedProtocol):
             drive.cancel()
         if reply_body is not None:
             reply_body.abort()
-        if body is not None:
-            body.fail(gone)
+        if upload is not None:
+            upload.body.fail(gone)
         self._over(exchange)
 
-    def _cut(self, error: BaseException) -> None:
+    def cut(self, error: BaseException) -> None:
         """End an exchange whose reply cannot be whole, visibly: before the end of its framing."""
         exchange = self._exchange
-        assert exchange is not None
+        if exchange is None:
+            return
         if isinstance(error, GatewayError):
             exchange.code = exchange.code or error.code
         exchange.error = error.with_traceback(None)
@@ -506,8 +431,8 @@ class Connection(asyncio.BufferedProtocol):
         self.receiver.move(LOST)
         self.server.paused.discard(self)
         exchange = self._exchange
-        if exchange is not None and not exchange.head.minor and self._reply_body is None:
-            _reset_on_close(self._transport)
+        if exchange is not None and not exchange.head.minor:
+            reset_on_close(self._transport)
         self._transport.abort()
 
     def end_idle(self) -> None:
@@ -520,13 +445,3 @@ class Connection(asyncio.BufferedProtocol):
         """The drain is over."""
         self._leave("the drain ended")
         self._abort()
-
-
-def _reset_on_close(transport: Any) -> None:
-    """SO_LINGER 0: the only way to tell a caller of HTTP/1.0 that a body without a length is not whole."""
-    import socket
-    import struct
-
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
