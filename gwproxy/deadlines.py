@@ -10,9 +10,12 @@ the filed tick comes. So the usual request, which ends long before its deadline,
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
+
+log = logging.getLogger("gwproxy")
 
 NEVER: Final = float("inf")
 TICK_S: Final = 0.02
@@ -87,7 +90,11 @@ class Wheel:
         due = thing.due
         if due <= now:
             thing.due = NEVER
-            thing.expired(now)
+            try:
+                thing.expired(now)
+            except Exception:
+                # One thing's mistake must not keep the others of its tick from their ends.
+                log.exception("deadline of %r", thing)
         elif due != NEVER:
             self._file(thing, due)
 

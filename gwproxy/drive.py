@@ -102,6 +102,11 @@ class Drive:
         self._waiting = waiting
         if isinstance(waiting, Waiter):
             waiting.attach(self)
+        elif not asyncio.isfuture(waiting):
+            # asyncio.sleep(0) and its like yield to a Task's loop, which is not here.
+            self.resume(
+                None, RuntimeError(f"a driven coroutine cannot wait for {waiting!r}: await it as a task")
+            )
         else:
             waiting._asyncio_future_blocking = False
             waiting.add_done_callback(self._future_done)
@@ -110,6 +115,7 @@ class Drive:
         """Raise CancelledError where the coroutine waits. What it still does in `finally` runs before this returns."""
         waiting = self._waiting
         if waiting is None:
+            # Running, or over: who is on the stack below sees the end by what it does next.
             return
         if isinstance(waiting, Waiter):
             waiting.detach()

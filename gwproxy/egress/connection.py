@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gwproxy.deadlines import NEVER
 from gwproxy.drive import Waiter
+from gwproxy.egress.failures import broken, timed_out
 from gwproxy.egress.request import Answer, Request, Times
-from gwproxy.errors import Blame, GatewayError, Phase
+from gwproxy.egress.upload import Upload
+from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
 from gwproxy.wire.answer import UNTIL_CLOSE, AnswerHead, answer_head, unparseable
 from gwproxy.wire.flow import HIGH, LOW, Body
-from gwproxy.wire.framing import LAST_CHUNK, Decoder, chunk, decoder_for
+from gwproxy.wire.framing import Decoder, decoder_for
 from gwproxy.wire.request import CHUNKED
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Connection(asyncio.BufferedProtocol):
     """A connection to one target."""
 
     __slots__ = (
-        "_answer", "_answered", "_blocked", "_body", "_chunked", "_decoder", "_exchange", "_held", "_interims",
-        "_keep", "_method", "_paused", "_poll", "_request_body", "_sent", "_times", "_transport", "born", "due", "filed",
+        "_answer", "_answered", "_body", "_decoder", "_exchange", "_held", "_interims",
+        "_keep", "_method", "_paused", "_poll", "_upload", "_sent", "_times", "_transport", "blocked", "born", "due", "filed",
         "idle_since", "pool", "served", "state", "written",
     )  # fmt: skip
 
@@ -57,15 +59,14 @@ class Connection(asyncio.BufferedProtocol):
         self._answered = False
         self._sent = True
         self._paused = False
-        self._blocked = False
-        self._chunked = False
+        self.blocked = False
         self._keep = True
         self._held = b""
         self._interims = 0
         self._method = b""
         self._answer = Waiter()
         self._body: Body | None = None
-        self._request_body: Body | None = None
+        self._upload: Upload | None = None
         self._decoder: Decoder | None = None
         self._exchange: Exchange | None = None
         self._times: Times | None = None
@@ -114,15 +115,15 @@ class Connection(asyncio.BufferedProtocol):
             self._broken(f"connection lost: {exc or 'closed by the service'}")
 
     def pause_writing(self) -> None:
-        self._blocked = True
-        if self._request_body is not None:
-            self._request_body.pause()
+        self.blocked = True
+        if self._upload is not None:
+            self._upload.body.pause()
 
     def resume_writing(self) -> None:
-        self._blocked = False
-        if self._request_body is not None:
+        self.blocked = False
+        if self._upload is not None:
             self.due = self.pool.wheel.tick() + self._idle_s()
-            self._request_body.resume()
+            self._upload.body.resume()
 
     # -- a request out
 
@@ -148,39 +149,30 @@ class Connection(asyncio.BufferedProtocol):
                 pool.wheel.set(self, due)
         else:
             self._sent = False
-            self._chunked = request.length == CHUNKED
-            self._request_body = body
             self._transport.write(head)
-            pool.wheel.set(self, self._until(times.idle_s if not request.expects else times.timeout_s))
-            body.connect(self)
-            if self._blocked:
+            pool.wheel.set(self, self._until(times.timeout_s if request.expects else times.idle_s))
+            self._upload = Upload(self, body, self._transport, chunked=request.length == CHUNKED)
+            body.connect(self._upload)
+            if self.blocked:
                 body.pause()
         return waiter
 
-    def write(self, data: bytes) -> None:
-        """A piece of the request's body."""
-        if self.state == CLOSED:
-            return
-        self._transport.write(chunk(data) if self._chunked else data)
+    def progressed(self) -> None:
+        """A piece of the request's body has gone out."""
         self.due = max(self.due, self._until(self._idle_s()))
 
-    def finish(self) -> None:
+    def sent(self) -> None:
         """The request's body is whole: from here the answer's head has `timeout`."""
-        self._request_body = None
+        self._upload = None
         self._sent = True
-        if self.state == CLOSED:
-            return
-        if self._chunked:
-            self._transport.write(LAST_CHUNK)
         if self.state == WAITING and self._times is not None:
             self.pool.wheel.set(self, self._until(self._times.timeout_s))
 
-    def fail(self, error: BaseException) -> None:
+    def unsent(self, error: BaseException) -> None:
         """The request's body will never be whole."""
-        self._request_body = None
+        self._upload = None
         self.close()
-        self._answer.fail(error)
-        self._break_body(error)
+        self._tell(error)
 
     def _until(self, seconds: float) -> float:
         """That far from now, but never past the exchange's own end."""
@@ -323,32 +315,26 @@ class Connection(asyncio.BufferedProtocol):
             return
         elif now >= exchange.started + times.total_s:
             self._time_out(times.total_s)
-        elif self._paused or (not self._sent and not self._blocked):
+        elif self._paused or (not self._sent and not self.blocked):
             # It is the caller who is slow: the caller's own deadlines rule.
             self.pool.wheel.set(self, self._until(times.idle_s))
         else:
             self._time_out(times.timeout_s if self.state == WAITING and self._sent else times.idle_s)
 
     def _time_out(self, seconds: float) -> None:
-        error = GatewayError(
-            "upstream_timeout", f"Request to {self.pool.service} timed out after {seconds * 1000:.0f}ms",
-            blame=Blame.TARGET, phase=Phase.ANSWER if self.state == WAITING else Phase.BODY,
-            cause=f"{self!r} silent for {seconds:g} s",
-        )  # fmt: skip
+        error = timed_out(self.pool, seconds, answering=self.state == WAITING, cause=repr(self))
         self.close()
-        self._answer.fail(error)
-        self._break_body(error)
+        self._tell(error)
 
     def _broken(self, cause: str) -> None:
-        error = GatewayError(
-            "bad_gateway", f"Request to {self.pool.service} failed", blame=Blame.TARGET,
-            phase=Phase.ANSWER if self._body is None else Phase.BODY, cause=cause,
-            reused=self.served > 0 and not self._answered, unsent=not self.written,
-        )  # fmt: skip
-        self._answer.fail(error)
-        self._break_body(error)
+        reused = self.served > 0 and not self._answered
+        self._tell(
+            broken(self.pool, cause, answering=self._body is None, reused=reused, written=self.written)
+        )
 
-    def _break_body(self, error: BaseException) -> None:
+    def _tell(self, error: BaseException) -> None:
+        """Whoever waits for the head, or reads the body, learns of it."""
+        self._answer.fail(error)
         body, self._body = self._body, None
         if body is not None:
             body.fail(error)
@@ -369,7 +355,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Give up what is under way; nothing more is told to anybody."""
-        self._body = self._request_body = None
+        self._body = self._upload = None
         self.close()
 
     def close(self) -> None:

@@ -391,8 +391,7 @@ class Connection(asyncio.BufferedProtocol):
         drive, self._drive = self._drive, None
         exchange.code = "client_closed"
         exchange.error = gone
-        if reply_body is None:
-            exchange.status = CLIENT_CLOSED
+        exchange.status = CLIENT_CLOSED
         if drive is not None:
             drive.cancel()
         if reply_body is not None:

@@ -27,8 +27,8 @@ from gwproxy.wire.request import FieldsOfRequest
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # RFC 7239 section 4: what stands in quotes divides nothing. A quote that never ends takes the rest with it.
-_ELEMENT: Final = re.compile(rb'(?:[^",]|"(?:\\.|[^"\\])*(?:"|\Z))+')
-_PAIR: Final = re.compile(rb'(?:[^";]|"(?:\\.|[^"\\])*(?:"|\Z))+')
+_ELEMENT: Final = re.compile(rb'(?:[^",]|"(?:\\.|[^"\\])*(?:"|\\?\Z))+')
+_PAIR: Final = re.compile(rb'(?:[^";]|"(?:\\.|[^"\\])*(?:"|\\?\Z))+')
 _SCHEMES: Final = frozenset((b"http", b"https", b"ws", b"wss"))
 
 
@@ -158,8 +158,8 @@ def _well_formed(value: bytes) -> bytes:
 
 
 def _for(element: bytes) -> bytes:
-    for pair in _PAIR.findall(element):
-        name, _, value = pair.strip().partition(b"=")
+    for found in _PAIR.finditer(element):
+        name, _, value = found.group().strip().partition(b"=")
         if name.lower() == b"for":
             return value.strip(b'"')
     return b""

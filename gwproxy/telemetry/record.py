@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from gwproxy.exchange import Exchange
 
@@ -77,7 +78,7 @@ def redacted(query: bytes) -> bytes:
     pairs = query[1:].split(b"&")
     for at, pair in enumerate(pairs):
         name, _, _ = pair.partition(b"=")
-        if name.decode("latin-1").lower().replace("-", "_") in SECRET_QUERY:
+        if unquote(name.decode("latin-1")).lower().replace("-", "_") in SECRET_QUERY:
             pairs[at] = name + b"=" + SECRET.encode()
     return b"?" + b"&".join(pairs)
 

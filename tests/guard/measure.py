@@ -17,6 +17,7 @@ import uvloop
 from bench.exchange import ROUTES
 from tests.guard import counting, syscalls
 
+ROOT = Path(__file__).parents[2]
 CEILINGS = Path(__file__).parent / "ceilings.toml"
 SLACK = 1.05
 PYTHON = "CPython 3.11"

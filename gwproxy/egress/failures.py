@@ -1,0 +1,34 @@
+"""How an attempt on a target can fail, once it has a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gwproxy.errors import Blame, GatewayError, Phase
+
+if TYPE_CHECKING:
+    from gwproxy.egress.pool import Pool
+
+
+def timed_out(pool: Pool, seconds: float, *, answering: bool, cause: str) -> GatewayError:
+    """The service was silent for `seconds`, before its answer's head (`answering`) or inside its body."""
+    return GatewayError(
+        "upstream_timeout",
+        f"Request to {pool.service} timed out after {seconds * 1000:.0f}ms",
+        blame=Blame.TARGET,
+        phase=Phase.ANSWER if answering else Phase.BODY,
+        cause=f"{cause} silent for {seconds:g} s",
+    )
+
+
+def broken(pool: Pool, cause: str, *, answering: bool, reused: bool, written: bool) -> GatewayError:
+    """The connection is lost. `reused`: it had served before, and nothing of this answer had come."""
+    return GatewayError(
+        "bad_gateway",
+        f"Request to {pool.service} failed",
+        blame=Blame.TARGET,
+        phase=Phase.ANSWER if answering else Phase.BODY,
+        cause=cause,
+        reused=reused,
+        unsent=not written,
+    )
