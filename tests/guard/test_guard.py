@@ -27,8 +27,8 @@ NAMES = [route.name for route in ROUTES]
 COUNTED = ("calls", "bytecodes", "objects", "peak_bytes")
 LOOSE = 0.8
 """A figure below this share of its ceiling has become so cheap that the ceiling guards nothing any more."""
-UNCOUNTED_BLOCKS = 64
-"""Of thousands of exchanges: some tables of Python's own settle late."""
+UNCOUNTED_BLOCKS = 8
+"""Of thousands of exchanges: a table of Python's own may settle late."""
 
 
 def absent(what: str) -> None:
