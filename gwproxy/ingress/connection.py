@@ -236,8 +236,8 @@ class Connection(asyncio.BufferedProtocol):
             upload.goes_on()
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def take_over(self, protocol: asyncio.BaseProtocol) -> bytes:
-        """Give this connection to `protocol`, for good; returns what has been read and not been used.
+    def take_over(self, protocol: asyncio.BaseProtocol) -> tuple[Any, bytes]:
+        """Give this connection to `protocol`, for good: its transport, and what has been read and not been used.
 
         For an upgrade that was accepted (RFC 9110 section 7.8): the exchange ends here, and its reply is written by
         whoever takes over.
@@ -251,7 +251,7 @@ class Connection(asyncio.BufferedProtocol):
         if exchange is not None:
             exchange.status = 101
             self._over(exchange)
-        return held
+        return self._transport, held
 
     # -- a reply out
 
