@@ -42,7 +42,8 @@ BROWSER: Final = (
     b"Host: shop.example.com\r\nConnection: keep-alive\r\n"
     b'sec-ch-ua: "Chromium";v="130", "Google Chrome";v="130", "Not?A_Brand";v="99"\r\n'
     b'sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: "Linux"\r\n'
-    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n"
+    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    b"Chrome/130.0.0.0 Safari/537.36\r\n"
     b"Accept: application/json, text/plain, */*\r\nAuthorization: Bearer " + b"e" * 300 + b"\r\n"
     b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
     b"Referer: https://shop.example.com/account/orders\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"

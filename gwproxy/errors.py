@@ -31,7 +31,7 @@ class Phase(enum.Enum):
     REPLY = "reply"
 
 
-# word → (status, title). The title is the type of problem in words (RFC 9457 section 3.1.3), the same for each occurrence.
+# word → (status, title). The title says the type of problem (RFC 9457 section 3.1.3), the same each time.
 WORDS: Final[dict[str, tuple[int, str]]] = {
     "bad_request": (400, "Bad Request"),
     "ambiguous_path": (400, "Ambiguous Path"),

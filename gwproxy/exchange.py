@@ -46,8 +46,8 @@ class Exchange:
 
     __slots__ = (
         "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "error",
-        "finishers", "first_byte", "head", "method", "params", "path", "query", "raw", "request_id", "reused", "route", "sent",
-        "sender", "server_timing", "service", "started", "status", "target", "tries", "waited_s",
+        "first_byte", "head", "method", "path", "query", "raw", "request_id", "reused", "route", "sender", "sent",
+        "service", "started", "status", "target", "tries", "waited_s",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, sender: Sender, body: Body | None, started: float) -> None:
@@ -61,7 +61,6 @@ class Exchange:
         # With its "?", so that an empty query stays one.
         self.query = mark + query
         self.raw: list[bytes] = []
-        self.params: tuple[bytes, ...] = ()
         self.route: Any = None
         self.caller: Caller | None = None
         self.request_id = b""

@@ -43,8 +43,8 @@ class Connection(asyncio.BufferedProtocol):
     """A connection to one target."""
 
     __slots__ = (
-        "_answer", "_answered", "_body", "_decoder", "_exchange", "_held", "_interims",
-        "_keep", "_method", "_paused", "_poll", "_upload", "_sent", "_times", "_transport", "blocked", "born", "due", "filed",
+        "_answer", "_answered", "_body", "_decoder", "_exchange", "_held", "_interims", "_keep", "_method",
+        "_paused", "_poll", "_sent", "_times", "_transport", "_upload", "blocked", "born", "due", "filed",
         "idle_since", "pool", "served", "state", "written",
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         state = self.state
         self.close()
-        if state == WAITING or state == STREAMING:
+        if state in (WAITING, STREAMING):
             self._broken(f"connection lost: {exc or 'closed by the service'}")
 
     def pause_writing(self) -> None:
@@ -272,7 +272,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _stream(self, data: bytes) -> None:
         body, decoder = self._body, self._decoder
-        assert body is not None and decoder is not None
+        assert body is not None
+        assert decoder is not None
         try:
             payload, surplus = decoder.feed(data)
         except GatewayError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from gwproxy.exchange import Exchange
 from gwproxy.wire.answer import AnswerHead
 from gwproxy.wire.flow import Body
 
@@ -79,6 +78,3 @@ def may_resend(*, idempotent: bool, written: bool, reused: bool, answered: bool,
     bytes must still be at hand.
     """
     return reused and not answered and replayable and (idempotent or not written)
-
-
-__all__ = ["IDEMPOTENT", "Answer", "Exchange", "Request", "Times", "may_resend"]

@@ -117,7 +117,7 @@ class Connection(asyncio.BufferedProtocol):
         wheel.now = wheel.clock()
         receiver = self.receiver
         state = receiver.state
-        if state == IDLE or state == HEAD:
+        if state in (IDLE, HEAD):
             self._next(data)
         elif state == BODY:
             if self._upload is not None:
@@ -370,7 +370,7 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._leave("the caller reads too slowly")
                 self._abort()
-        elif state == IDLE or state == LINGERING:
+        elif state in (IDLE, LINGERING):
             self._abort() if state == LINGERING else self._transport.close()
         elif state == HEAD:
             self._refuse(GatewayError("request_timeout", "The request head took too long", close=True))

@@ -33,6 +33,7 @@ class GatewayServer(web.Server):
         self.ids = ids
         self.paused: set[Connection] = set()
         self.draining = False
+        self._emptied: asyncio.Event | None = None
         self._open: set[Connection] = set()
         self._record = record
         self._looking: asyncio.TimerHandle | None = None
@@ -71,6 +72,8 @@ class GatewayServer(web.Server):
         """A caller's connection has closed."""
         self._open.discard(connection)
         self.paused.discard(connection)
+        if self._emptied is not None and not self._open:
+            self._emptied.set()
 
     def _look(self) -> None:
         for connection in list(self.paused):
@@ -99,6 +102,12 @@ class GatewayServer(web.Server):
             self._record(exchange)
         except Exception:
             log.exception("request %s could not be recorded", exchange.request_id.decode("latin-1"))
+
+    async def emptied(self) -> None:
+        """Wait until the last connection has closed."""
+        if self._open:
+            self._emptied = asyncio.Event()
+            await self._emptied.wait()
 
     def drain(self) -> None:
         """From here every reply is its connection's last."""

@@ -22,8 +22,6 @@ from gwproxy.snapshot.types import Snapshot
 from gwproxy.telemetry.ids import RequestIds
 from gwproxy.telemetry.record import Counters, Record, Recorder
 
-DRAIN_STEP_S = 0.02
-
 
 class Worker:
     """Serves one configuration after another on the same sockets.
@@ -142,9 +140,9 @@ class Worker:
                 await site.stop()
             server.drain()
             limit = float(self._loaded.config.gateway.drain_timeout) if drain_s is None else drain_s
-            end = self._wheel.clock() + limit
-            while server.connections and self._wheel.clock() < end:
-                await asyncio.sleep(DRAIN_STEP_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await server.emptied()
             cut = len(server.connections)
             await server.shutdown()
             await runner.cleanup()

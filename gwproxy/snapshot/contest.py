@@ -18,7 +18,7 @@ PAUSE_EVERY = 1000
 
 
 class Contest:
-    """Competing patterns from one depth on. Which of them match is one integer, a bit for each leaf, the best lowest."""
+    """Competing patterns from one depth on. Those that match are one integer, a bit a leaf, the best lowest."""
 
     __slots__ = (
         "_all",

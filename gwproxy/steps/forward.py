@@ -1,4 +1,4 @@
-"""The responder of a route that a service answers: the exchange as a request to the service, its answer as the reply."""
+"""The responder of a route that a service answers: the exchange becomes a request, the answer becomes the reply."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MAX_WAITING = 10_000
 
 
 class AccessLog:
-    """Writes records as JSON lines, or as text for people. Above 10,000 waiting lines the newest are dropped, counted."""
+    """Writes records as JSON lines, or as text for people. Above 10,000 waiting lines new ones are dropped, counted."""
 
     def __init__(self, form: str = "json", stream: IO[str] | None = None) -> None:
         self._line = _json if form == "json" else _for_people

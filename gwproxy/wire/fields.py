@@ -220,7 +220,7 @@ def _special(fields: Fields, kind: int, value: bytes) -> None:
     if kind == LENGTH:
         # Two lengths, even equal ones, are two readings of one message (RFC 9112 section 6.3 allows refusing both).
         raise refuse("bad_request", "Bad or repeated Content-Length")
-    elif kind == CODING:
+    if kind == CODING:
         fields.coding = fields.coding + b"," + value if fields.coding else value or b"?"
     elif kind == CONNECTION:
         _connection(fields, value.lower())
