@@ -152,6 +152,8 @@ class Road:
         self._fixed_time = fixed_time
         self._number = 0
         self._service: Any = None
+        self._caller: Any = None
+        self._transports: list[Void] = []
         self._request = b""
         self._pieces: list[bytes] = []
         self._answer = pieces(route.answer)
@@ -164,16 +166,13 @@ class Road:
             nanoseconds = itertools.count(1_790_000_000_000_000_000, 25_000).__next__
             worker.server.ids = RequestIds(lambda: nanoseconds() // 1_000_000)
             worker.server.wheel.clock = itertools.count(worker.server.wheel.now, 1e-5).__next__
-        self._transports = [Void(), Void()]
         if self.route.answer:
             pool = worker.live.all_pools[0]
             self._service = Connection(pool)
-            self._service.connection_made(self._transports[1])
+            self._service.connection_made(self._void())
             pool.connections.add(self._service)
             pool.release(self._service)
-        self._caller = worker.server()
-        self._caller.connection_made(self._transports[0])
-        self._room = self._caller.get_buffer(-1)
+        self.connect()
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -181,6 +180,18 @@ class Road:
         for transport in self._transports:
             transport.close()
         await self.worker.stop(drain_s=0)
+
+    def connect(self) -> None:
+        """A new connection of the caller: none takes more than 10,000 requests. Any before it ends."""
+        if self._caller is not None:
+            self._caller.connection_lost(None)
+        self._caller = self.worker.server()
+        self._caller.connection_made(self._void())
+        self._room = self._caller.get_buffer(-1)
+
+    def _void(self) -> Void:
+        self._transports.append(Void())
+        return self._transports[-1]
 
     def asked(self, count: int) -> list[list[Step]]:
         """The reads that `count` exchanges are made of, prepared, so that serving them is all that is measured."""

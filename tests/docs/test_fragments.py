@@ -53,7 +53,11 @@ def said(told: Explanation, expected: str) -> str:
     words = expected.split(" ", 1)
     if len(words) == 1:
         return str(told.status)
-    return f"{told.status} Allow: {told.fields['Allow']}" if "Allow" in words[1] else f"{told.status} {told.code}"
+    return (
+        f"{told.status} Allow: {told.fields['Allow']}"
+        if "Allow" in words[1]
+        else f"{told.status} {told.code}"
+    )
 
 
 def test_routing_page_has_its_examples():

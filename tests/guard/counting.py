@@ -19,7 +19,7 @@ from gwproxy.wire.fields import ANSWERS, REQUESTS
 
 WARM: Final = 240
 COUNTED: Final = 400
-MANY: Final = 9_600
+MANY: Final = 10_000
 _OUTSIDE: Final = exchange.__file__
 """The road itself is no part of the exchange: what it calls counts, what it does doesn't."""
 
@@ -108,27 +108,32 @@ def _peak_bytes(road: Road) -> float:
 
 async def leftover(route: Route) -> dict[str, int]:
     """What thousands of exchanges leave: blocks of memory, garbage in cycles, full collections on the way."""
+    full = 0
+
+    def seen(phase: str, about: dict[str, Any]) -> None:
+        nonlocal full
+        full += phase == "start" and about["generation"] == 2
+
     async with Road(route, fixed_time=True) as road:
-        # Twice as many as tables remember, so that they have their full size; emptied, they keep it.
-        exchanges = road.asked(MANY // 2)
-        road.serve(exchanges)
-        _forget(road)
-        full = 0
-
-        def seen(phase: str, about: dict[str, Any]) -> None:
-            nonlocal full
-            full += phase == "start" and about["generation"] == 2
-
-        exchanges = road.asked(MANY // 2)
         gc.set_threshold(*THRESHOLDS)
+        # The first half gives tables their full size; emptied, they keep it.
+        exchanges = road.asked(MANY // 2)
+        gc.callbacks.append(seen)
+        road.serve(exchanges)
+        gc.callbacks.remove(seen)
+        _forget(road)
+        road.connect()
+        exchanges = road.asked(MANY // 2)
+        road.serve(exchanges[:WARM])
+        _forget(road)
+        # What else it does here: it empties Python's lists of free tuples, which the tables have filled.
         gc.collect()
         gc.freeze()
         gc.callbacks.append(seen)
         before = sys.getallocatedblocks()
-        road.serve(exchanges)
-        _forget(road)
+        road.serve(exchanges[WARM:])
         gc.callbacks.remove(seen)
-        # Also empties the lists of free tuples, which the tables have filled.
+        _forget(road)
         unreachable = gc.collect()
         blocks = sys.getallocatedblocks() - before
         gc.unfreeze()
