@@ -110,7 +110,7 @@ class Void:
 
     def __init__(self) -> None:
         self.pieces: deque[bytes] = deque(maxlen=1)
-        self.write = self.pieces.append
+        self.write: Callable[[bytes], None] = self.pieces.append
         # The pool asks the socket of an idle connection whether its service has gone.
         self.ends = socket.socketpair()
 
@@ -142,7 +142,7 @@ def pieces(data: bytes) -> list[bytes]:
 
 
 class Road:
-    """One caller's connection, a worker, and one connection to its service, all in memory.
+    """One caller's connection (`caller`), a worker, and one connection to its service, all in memory.
 
     `fixed_time`: the clocks go on by a fixed step a look, so that every run does exactly the same.
     """
@@ -152,7 +152,7 @@ class Road:
         self._fixed_time = fixed_time
         self._number = 0
         self._service: Any = None
-        self._caller: Any = None
+        self.caller: Any = None
         self._transports: list[Void] = []
         self._request = b""
         self._pieces: list[bytes] = []
@@ -176,18 +176,18 @@ class Road:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        self._caller.connection_lost(None)
+        self.caller.connection_lost(None)
         for transport in self._transports:
             transport.close()
         await self.worker.stop(drain_s=0)
 
     def connect(self) -> None:
         """A new connection of the caller: none takes more than 10,000 requests. Any before it ends."""
-        if self._caller is not None:
-            self._caller.connection_lost(None)
-        self._caller = self.worker.server()
-        self._caller.connection_made(self._void())
-        self._room = self._caller.get_buffer(-1)
+        if self.caller is not None:
+            self.caller.connection_lost(None)
+        self.caller = self.worker.server()
+        self.caller.connection_made(self._void())
+        self._room = self.caller.get_buffer(-1)
 
     def _void(self) -> Void:
         self._transports.append(Void())
@@ -199,7 +199,7 @@ class Road:
 
     def _reads(self) -> list[Step]:
         self._number += 1
-        caller, service = self._caller, self._service
+        caller, service = self.caller, self._service
         request = self.route.request(self._number)
         if request is not self._request:
             # Most are one and the same object: 64 KiB need not be cut anew for each.

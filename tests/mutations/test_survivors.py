@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from bench import exchange as exchange_alone
 from gwproxy.config.load import loads
 from gwproxy.deadlines import NEVER, TICK_S, Wheel
 from gwproxy.drive import Waiter, drive
@@ -18,7 +20,11 @@ from gwproxy.snapshot.router import MAX_REMEMBERED
 from gwproxy.wire.fields import REQUESTS, parse_fields
 from gwproxy.wire.flow import HIGH, Body
 from gwproxy.wire.request import FieldsOfRequest, RequestHead
-from tests.support.origin import Origin
+from tests.support.origin import CONTINUE, Origin
+from tests.support.running import PLAIN
+from tests.support.scripted import hold, send, take, take_head
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 ROUTES = """
 [[routes]]
@@ -181,3 +187,89 @@ async def test_service_sees_the_host_that_the_route_says(gateway, origin: Origin
     first, second = await origin.saw(2)
     assert first.header("Host") == "shop.example.com"
     assert second.header("Host") == f"127.0.0.1:{origin.port}"
+
+
+async def test_hundred_of_a_service_is_passed_on_once_before_the_body_comes(gateway, scripted):
+    twice = await scripted([take_head(), send(CONTINUE + CONTINUE), take(5), send(ANSWER), hold()])
+    gw = await gateway(PLAIN, origin=twice)
+    caller = await gw.connect()
+    await caller.send(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    )
+    assert (await caller.read_interim())[0] == 100
+    # Neither the service's second nor, after a second, our own.
+    await asyncio.sleep(1.2)
+    assert caller.unread() == b""
+    await caller.send(b"hello")
+    answer = await caller.read_answer()
+    assert answer is not None
+    assert (answer.status, answer.interim) == (200, [])
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_upgrade_that_nobody_asked_for_is_no_answer(gateway, scripted):
+    service = await scripted([take_head(), send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + ANSWER), hold()])
+    gw = await gateway(PLAIN, origin=service)
+    answer = await gw.ask(GET)
+    assert (answer.status, answer.interim) == (502, [])
+
+
+@pytest.mark.parametrize(("count", "status"), [(32, 200), (33, 502)])
+async def test_interim_answers_are_bounded(count: int, status: int, gateway, scripted):
+    service = await scripted([take_head(), send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * count + ANSWER), hold()])
+    gw = await gateway(PLAIN, origin=service)
+    answer = await gw.ask(GET)
+    assert (answer.status, len(answer.interim)) == (status, 32)
+
+
+async def test_bytes_of_a_streamed_reply_are_counted(gateway, scripted):
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    service = await scripted([take_head(), send(chunked), send(b"6\r\n world\r\n0\r\n\r\n"), hold()])
+    gw = await gateway(PLAIN, origin=service)
+    answer = await gw.ask(GET)
+    assert answer.body == b"hello world"
+    assert [record.bytes_out for record in gw.records] == [11]
+
+
+async def test_pipelined_requests_wait_for_a_caller_who_does_not_read():
+    [fixed] = [route for route in exchange_alone.ROUTES if route.name == "fixed"]
+    async with exchange_alone.Road(fixed) as road:
+        caller, transport = road.caller, Full()
+        caller.connection_made(transport)
+        transport.full = caller.pause_writing
+        pipelined = fixed.request(0) * 100
+        caller.get_buffer(-1)[: len(pipelined)] = pipelined
+        caller.buffer_updated(len(pipelined))
+        assert transport.written == 10
+        transport.full = None
+        caller.resume_writing()
+        assert transport.written == 100
+        transport.close()
+
+
+class Full(exchange_alone.Void):
+    """A transport whose caller has read nothing since its tenth piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+        self.full: Callable[[], None] | None = None
+        self.write = self.count
+
+    def count(self, data: bytes) -> None:
+        self.written += 1
+        if self.full is not None and self.written == 10:
+            self.full()
+
+    def get_write_buffer_size(self) -> int:
+        return 100_000
+
+
+async def test_service_that_speaks_something_else_is_refused_at_once(gateway, scripted):
+    service = await scripted([take_head(), send(b"SSH-2.0-OpenSSH_9.2\r\n"), hold()])
+    gw = await gateway(PLAIN, origin=service)
+    async with asyncio.timeout(2):
+        answer = await gw.ask(GET)
+    assert answer.status == 502
