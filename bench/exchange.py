@@ -53,14 +53,17 @@ SERVER: Final = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2
 JSON: Final = SERVER + b"Content-Type: application/json\r\nConnection: keep-alive\r\n"
 SMALL: Final = JSON + b"Content-Length: 214\r\n\r\n" + b"x" * 214
 PAGE: Final = (
-    JSON + b'ETag: "abc"\r\nVary: Accept-Encoding\r\nCache-Control: private, max-age=0\r\nX-Frame-Options: DENY\r\n'
+    JSON
+    + b'ETag: "abc"\r\nVary: Accept-Encoding\r\nCache-Control: private, max-age=0\r\nX-Frame-Options: DENY\r\n'
     b"X-Content-Type-Options: nosniff\r\nStrict-Transport-Security: max-age=63072000\r\n"
     b"Referrer-Policy: same-origin\r\nContent-Length: 214\r\n\r\n" + b"x" * 214
 )
 KIB_64: Final = 64 * 1024
 READ: Final = 64 * 1024
 """The most that one read brings (wire/flow.HIGH)."""
-POST: Final = b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+POST: Final = (
+    b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,9 @@ class Road:
         counters = self.worker.counters
         found = (counters.exchanges, counters.by_status[self.route.status])
         if found != (count, count):
-            raise AssertionError(f"{self.route.name}: of {count} exchanges {found} ended, and with its status")
+            raise AssertionError(
+                f"{self.route.name}: of {count} exchanges {found} ended, and with its status"
+            )
 
 
 async def best_us(route: Route, rounds: int, count: int) -> float:

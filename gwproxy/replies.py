@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http
+import time
+from email.utils import formatdate
 from typing import Final
 
 import orjson
@@ -23,6 +25,26 @@ def status_line(status: int) -> bytes:
 _LINES: Final = {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in http.HTTPStatus}
 
 
+class _Date:
+    """The Date field (RFC 9110 section 6.6.1), made anew each second."""
+
+    __slots__ = ("_line", "_second")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._line = b""
+
+    def __call__(self) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = b"Date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._line
+
+
+date_line: Final = _Date()
+
+
 def problem(error: GatewayError, request_id: bytes) -> Reply:
     """The reply that tells `error`: its word, its title and its detail."""
     status, title = WORDS[error.code]
@@ -37,7 +59,7 @@ def problem(error: GatewayError, request_id: bytes) -> Reply:
             "request_id": request_id.decode("latin-1"),
         }
     )
-    lines = _PROBLEM
+    lines = _PROBLEM + date_line()
     if error.code == "unauthenticated":
         lines += b"WWW-Authenticate: Bearer\r\n"
     if error.retry_after_s:
@@ -51,7 +73,8 @@ def problem(error: GatewayError, request_id: bytes) -> Reply:
 
 def fixed(exchange: Exchange, status: int, lines: bytes, body: bytes) -> Reply:
     """A reply that the configuration wrote. HEAD and 204 have no body, but HEAD tells its length."""
-    if status == 204 or status == 304:
+    lines += date_line()
+    if status in (204, 304):
         return Reply(status, status_line(status), lines, b"", -2)
     content = b"" if exchange.method == b"HEAD" else body
     return Reply(status, status_line(status), lines, content, len(body))

@@ -8,6 +8,7 @@ import ssl
 from typing import Any
 
 from gwproxy.egress.connection import Connection
+from gwproxy.egress.failures import out_of_time
 from gwproxy.egress.pool import Pool
 from gwproxy.egress.resolver import Resolver
 from gwproxy.errors import Blame, GatewayError, Phase
@@ -50,10 +51,9 @@ class Connector:
             async with asyncio.timeout(timeout_s):
                 return await self._open(pool)
         except TimeoutError as error:
-            raise GatewayError(
-                "upstream_timeout", f"Request to {pool.service} timed out after {timeout_s * 1000:.0f}ms",
-                blame=Blame.TARGET, phase=Phase.CONNECT, cause=f"connecting to {pool.name}: {error!r}", unsent=True,
-            ) from None  # fmt: skip
+            raise out_of_time(
+                pool.service, timeout_s, Phase.CONNECT, f"connecting to {pool.name}: {error!r}"
+            ) from None
         except (OSError, ssl.SSLError, ssl.CertificateError) as error:
             raise GatewayError(
                 "bad_gateway", f"Request to {pool.service} failed", blame=Blame.TARGET, phase=Phase.CONNECT,

@@ -127,8 +127,11 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- a request out
 
-    def send(self, exchange: Exchange, request: Request, times: Times) -> Waiter:
-        """Send `request`; the waiter gives its Answer, or raises GatewayError."""
+    def send(self, exchange: Exchange, request: Request, times: Times, begun: float) -> Waiter:
+        """Send `request`; the waiter gives its Answer, or raises GatewayError.
+
+        `begun` is when the attempt began, since `timeout` covers connecting too.
+        """
         self.state = WAITING
         self._exchange = exchange
         self._method = request.method
@@ -144,7 +147,7 @@ class Connection(asyncio.BufferedProtocol):
             self._sent = True
             content = request.content
             self._transport.write(head + content if content else head)
-            due = self.due = self._until(times.timeout_s)
+            due = self.due = self._until(times.timeout_s + begun - pool.wheel.now)
             if due < self.filed:
                 pool.wheel.set(self, due)
         else:

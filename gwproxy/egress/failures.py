@@ -12,12 +12,18 @@ if TYPE_CHECKING:
 
 def timed_out(pool: Pool, seconds: float, *, answering: bool, cause: str) -> GatewayError:
     """The service was silent for `seconds`, before its answer's head (`answering`) or inside its body."""
+    phase = Phase.ANSWER if answering else Phase.BODY
+    return out_of_time(pool.service, seconds, phase, f"{cause} silent for {seconds:g} s")
+
+
+def out_of_time(service: str, seconds: float, phase: Phase, cause: str) -> GatewayError:
+    """A deadline of `seconds` has passed."""
     return GatewayError(
         "upstream_timeout",
-        f"Request to {pool.service} timed out after {seconds * 1000:.0f}ms",
+        f"Request to {service} timed out after {seconds * 1000:.0f}ms",
         blame=Blame.TARGET,
-        phase=Phase.ANSWER if answering else Phase.BODY,
-        cause=f"{cause} silent for {seconds:g} s",
+        phase=phase,
+        cause=cause,
     )
 
 

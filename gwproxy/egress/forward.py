@@ -20,14 +20,16 @@ async def attempt(exchange: Exchange, pool: Pool, request: Request, times: Times
     """
     exchange.target = pool.name
     connection = pool.take(checked=request.body is not None or request.method not in IDEMPOTENT)
+    wheel = pool.wheel
     while True:
         exchange.tries += 1
+        begun = wheel.now
         if connection is None:
             # After a stale connection a new one, whose death is no matter of age.
             connection = await pool.open(exchange, times, fresh=exchange.reused)
         exchange.reused = connection.served > 0
         try:
-            answer: Answer = await connection.send(exchange, request, times)
+            answer: Answer = await connection.send(exchange, request, times, begun)
             return answer
         except GatewayError as error:
             if not _may_resend(request, error):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gwproxy.deadlines import NEVER, Wheel
 from gwproxy.drive import Waiter
+from gwproxy.egress.failures import out_of_time
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange
 
@@ -121,10 +122,10 @@ class Pool:
 
     async def _turn(self, exchange: Exchange, times: Times, *, fresh: bool) -> Connection | None:
         """Wait for a connection, or (given None) for a place to open one, which then counts as `opening`."""
-        waiter = _Turn(self.service, fresh)
+        waiter = _Turn(self.service, fresh, exchange.started + times.total_s, times.total_s)
         started = self.wheel.tick()
         self._waiting.append(waiter)
-        self.wheel.set(waiter, min(started + times.connect_s, exchange.started + times.total_s))
+        self.wheel.set(waiter, min(started + times.connect_s, waiter.end))
         try:
             connection: Connection | None = await waiter
         except BaseException:
@@ -206,23 +207,30 @@ class Pool:
 class _Turn(Waiter):
     """A place in the queue, with an end. `fresh`: only a new connection will do."""
 
-    __slots__ = ("due", "filed", "fresh", "service")
+    __slots__ = ("due", "end", "filed", "fresh", "service", "total_s")
 
-    def __init__(self, service: str, fresh: bool) -> None:
+    def __init__(self, service: str, fresh: bool, end: float, total_s: float) -> None:
         super().__init__()
         self.due = NEVER
         self.filed = NEVER
         self.service = service
         self.fresh = fresh
+        # When the whole exchange must end, and how long it had.
+        self.end = end
+        self.total_s = total_s
 
     def expired(self, now: float) -> None:
+        cause = "no connection came free in time"
+        if now >= self.end:
+            self.fail(out_of_time(self.service, self.total_s, Phase.CONNECT, cause))
+            return
         self.fail(
             GatewayError(
                 "overloaded",
                 f"Service {self.service} is busy",
                 blame=Blame.GATEWAY,
                 phase=Phase.CONNECT,
-                cause="no connection came free in time",
+                cause=cause,
                 unsent=True,
                 retry_after_s=1,
             )

@@ -8,7 +8,6 @@ once, in `_over`; when the caller is gone, so is what was done for it.
 from __future__ import annotations
 
 import asyncio
-import select
 from typing import TYPE_CHECKING, Any, Final
 
 from gwproxy.deadlines import NEVER
@@ -18,7 +17,7 @@ from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.ingress.forwarded import Peer
 from gwproxy.ingress.run import refusal, run
 from gwproxy.ingress.upload import Upload
-from gwproxy.ingress.writer import ReplyWriter, reset_on_close
+from gwproxy.ingress.writer import ReplyWriter, has_left, reset_on_close
 from gwproxy.wire.fields import Fields
 from gwproxy.wire.flow import HIGH, LOW, Body
 from gwproxy.wire.receiver import (
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
 MAX_REQUESTS: Final = 10_000
-_GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 NOBODY: Final = Sender("", b"http", b"")
 # As in egress: one read's room for all connections, copied out before the call returns.
@@ -306,7 +304,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         receiver.move(REPLIED)
         server = self.server
-        due = self.due = server.wheel.now + server.keepalive_s
+        due = self.due = server.wheel.now + server.quiet_s
         if due < self.filed:
             server.wheel.set(self, due)
         if self.paused:
@@ -350,10 +348,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def look(self) -> None:
         """While reading is paused: has the caller gone?"""
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), _GONE)
-        events = poll.poll(0)
-        if events and not (self.server.half_close and not events[0][1] & (select.POLLHUP | select.POLLERR)):
+        if has_left(self._transport, half_close=self.server.half_close):
             self._leave("left while reading was paused")
             self._abort()
 
@@ -370,12 +365,25 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._leave("the caller reads too slowly")
                 self._abort()
-        elif state in (IDLE, LINGERING):
-            self._abort() if state == LINGERING else self._transport.close()
+        elif state == LINGERING:
+            self._abort()
+        elif state == IDLE:
+            self._quiet(now)
         elif state == HEAD:
             self._refuse(GatewayError("request_timeout", "The request head took too long", close=True))
         elif state == BODY and self._upload is not None:
             self._upload.expired(now)
+
+    def _quiet(self, now: float) -> None:
+        """Idle for a while: let go of the last head, which holds the caller's secrets. Idle for long: close."""
+        server = self.server
+        if self.receiver.about is None:
+            self._transport.close()
+            return
+        self.receiver.forget()
+        self._about = None
+        self._sender = NOBODY
+        server.wheel.set(self, now + server.keepalive_s - server.quiet_s)
 
     def _leave(self, cause: str) -> None:
         """The caller is gone: so is all that was done for it."""

@@ -16,6 +16,9 @@ from gwproxy.ingress.forwarded import Trust
 from gwproxy.snapshot.bind import Bound
 from gwproxy.telemetry.ids import RequestIds
 
+QUIET_S: Final = 5.0
+"""After this without a request a connection keeps nothing of the last one."""
+
 LOOK_S: Final = 0.5
 """How often connections whose reading is paused are asked whether their caller has gone."""
 
@@ -50,6 +53,7 @@ class GatewayServer(web.Server):
         self.header_s = float(gateway.header_timeout)
         self.body_s = float(gateway.body_timeout)
         self.keepalive_s = float(gateway.keepalive_timeout)
+        self.quiet_s = min(QUIET_S, self.keepalive_s)
         self.half_close = gateway.half_close
         self.expose = gateway.expose_service
         self._told = {}
@@ -91,7 +95,7 @@ class GatewayServer(web.Server):
         if told is None:
             name = exchange.service.encode()
             told = self._told[exchange.service] = b"X-Service: %b\r\nServer-Timing: %b;dur=" % (name, name)
-        service_ms = (exchange.first_byte - exchange.sent) * 1000 if exchange.first_byte else 0.0
+        service_ms = ((exchange.first_byte or now) - exchange.sent) * 1000 if exchange.sent else 0.0
         return b"X-Request-Id: %b\r\nX-Latency: %.2f\r\n%b%.2f, gateway;dur=%.2f\r\n" % (
             exchange.request_id, total_ms, told, service_ms, max(total_ms - service_ms, 0.0),
         )  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import select
 import socket
 import struct
 import termios
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.wire.flow import Body
@@ -15,6 +16,8 @@ from gwproxy.wire.request import CHUNKED
 
 if TYPE_CHECKING:
     from gwproxy.ingress.connection import Connection
+
+_GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
 class ReplyWriter:
@@ -121,3 +124,11 @@ def reset_on_close(transport: Any) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def has_left(transport: Any, *, half_close: bool) -> bool:
+    """Whether the caller has closed, asked of the kernel: while reading is paused nobody else would notice."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), _GONE)
+    events = poll.poll(0)
+    return bool(events) and not (half_close and not events[0][1] & (select.POLLHUP | select.POLLERR))

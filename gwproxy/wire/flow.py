@@ -73,8 +73,10 @@ class Body:
         """The last piece has come."""
         self.done = True
         self._faucet = None
-        if self._sink is not None:
-            self._sink.finish()
+        # Let go of: sinks know their bodies, and a cycle a request would be garbage for the collector.
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.finish()
 
     def fail(self, error: BaseException) -> None:
         """The faucet broke before the end."""
@@ -82,22 +84,24 @@ class Body:
             return
         self.error = error
         self._faucet = None
-        if self._sink is not None:
-            self._sink.fail(error)
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.fail(error)
 
     def connect(self, sink: Sink) -> None:
         """Hand over what has come, and from now on each piece as it comes."""
         parts, self._parts = self._parts, []
-        if not self.done and self.error is None:
+        over = self.done or self.error is not None
+        if not over:
             self._sink = sink
             # Before the parts are written: the sink may be full with them, and pause again.
             self.resume()
         for part in parts:
             sink.write(part)
-        if self.done:
-            sink.finish()
-        elif self.error is not None:
+        if self.error is not None and over:
             sink.fail(self.error)
+        elif over:
+            sink.finish()
 
     def take(self) -> bytes:
         """What has come so far and nobody took. Only before `connect`."""

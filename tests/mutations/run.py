@@ -60,12 +60,14 @@ def copied(folder: Path) -> Path:
 
 
 def try_one(tree: Path, mutation: Mutation) -> str:
-    """"" where a test turned red; else what happened."""
+    """ "" where a test turned red; else what happened."""
     file = tree / mutation.file
     sound = file.read_text()
-    file.write_text(mutation.applied(sound))
     try:
+        file.write_text(mutation.applied(sound))
         code = _pytest(tree, mutation.tests)
+    except ValueError as stale:
+        return str(stale)
     except subprocess.TimeoutExpired:
         # A test that waits for ever would be red in the end, but says so too late to be of use.
         return f"its tests did not end within {LONGEST_S:.0f} s"

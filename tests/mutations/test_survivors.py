@@ -124,7 +124,7 @@ class Slow:
     def __init__(self) -> None:
         self.aborted = False
 
-    def send(self, exchange: Exchange, request: Request, times: Times) -> Waiter:
+    def send(self, *about: object) -> Waiter:
         return Waiter()
 
     def abort(self) -> None:
@@ -138,6 +138,7 @@ class OneSlow:
 
     def __init__(self) -> None:
         self.connection = Slow()
+        self.wheel = Wheel()
 
     def take(self, *, checked: bool) -> Slow:
         return self.connection
@@ -193,9 +194,7 @@ async def test_hundred_of_a_service_is_passed_on_once_before_the_body_comes(gate
     twice = await scripted([take_head(), send(CONTINUE + CONTINUE), take(5), send(ANSWER), hold()])
     gw = await gateway(PLAIN, origin=twice)
     caller = await gw.connect()
-    await caller.send(
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
-    )
+    await caller.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
     assert (await caller.read_interim())[0] == 100
     # Neither the service's second nor, after a second, our own.
     await asyncio.sleep(1.2)
@@ -210,7 +209,9 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def test_upgrade_that_nobody_asked_for_is_no_answer(gateway, scripted):
-    service = await scripted([take_head(), send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + ANSWER), hold()])
+    service = await scripted(
+        [take_head(), send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + ANSWER), hold()]
+    )
     gw = await gateway(PLAIN, origin=service)
     answer = await gw.ask(GET)
     assert (answer.status, answer.interim) == (502, [])
@@ -218,7 +219,9 @@ async def test_upgrade_that_nobody_asked_for_is_no_answer(gateway, scripted):
 
 @pytest.mark.parametrize(("count", "status"), [(32, 200), (33, 502)])
 async def test_interim_answers_are_bounded(count: int, status: int, gateway, scripted):
-    service = await scripted([take_head(), send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * count + ANSWER), hold()])
+    service = await scripted(
+        [take_head(), send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * count + ANSWER), hold()]
+    )
     gw = await gateway(PLAIN, origin=service)
     answer = await gw.ask(GET)
     assert (answer.status, len(answer.interim)) == (status, 32)
@@ -273,3 +276,24 @@ async def test_service_that_speaks_something_else_is_refused_at_once(gateway, sc
     async with asyncio.timeout(2):
         answer = await gw.ask(GET)
     assert answer.status == 502
+
+
+async def test_deadline_that_fails_takes_no_other_of_its_tick_with_it(caplog):
+    now = 1000.0
+    wheel, failing, sound = Wheel(lambda: now), Thing(), Thing()
+    failing.expired = None  # type: ignore[assignment, method-assign]
+    for thing in (failing, sound):
+        wheel.set(thing, now + TICK_S)
+    now += 3 * TICK_S
+    wheel.sweep()
+    wheel.close()
+    assert sound.told == 1
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+async def test_driven_coroutine_that_waits_for_what_never_comes_is_told():
+    async def nap() -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="await it as a task"):
+        await drive(nap())
