@@ -32,6 +32,7 @@ path = "/*"
 hosts = ["*.example.com"]
 respond = { status = 200 }
 """
+OTHER = ROUTES.replace("*.example.com", "b.test")
 HOSTS = """
 [services.origin]
 url = "${ORIGIN}"
@@ -108,6 +109,13 @@ def test_suffix_of_hosts_is_no_host_itself():
     asked(b"a.example.com")
     with pytest.raises(GatewayError):
         asked(b".example.com")
+
+
+def test_path_is_remembered_for_its_host_alone():
+    router = compile(loads(ROUTES.replace('"*.example.com"', '"a.test"') + OTHER, environ={})).router
+    for _ in range(2):
+        for host, index in ((b"a.test", 0), (b"b.test", 1)):
+            assert router.match(host, b"GET", b"/a", parse_fields(b"", REQUESTS))[0].index == index
 
 
 def test_router_remembers_a_bounded_number_of_paths():
