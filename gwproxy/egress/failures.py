@@ -24,6 +24,7 @@ def out_of_time(service: str, seconds: float, phase: Phase, cause: str) -> Gatew
         blame=Blame.TARGET,
         phase=phase,
         cause=cause,
+        unsent=phase is Phase.CONNECT,
     )
 
 
