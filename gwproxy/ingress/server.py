@@ -33,7 +33,8 @@ class GatewayServer(web.Server):
     ) -> None:
         super().__init__(_unused)
         self.wheel = wheel
-        self.ids = ids
+        # Bound methods: calling an object through its type's slot costs another 0.1 µs.
+        self.ids: Callable[[], bytes] = ids.__call__
         self.paused: set[Connection] = set()
         self.draining = False
         self._emptied: asyncio.Event | None = None

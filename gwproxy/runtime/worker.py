@@ -51,7 +51,7 @@ class Worker:
         """Compile, bind and listen. Raises CompileError, ListenError, OSError (TLS files)."""
         bound = self._bind(await self._compile(self._loaded))
         self._server = GatewayServer(
-            bound, self._wheel, self._trust(self._loaded), RequestIds(), self._recorder
+            bound, self._wheel, self._trust(self._loaded), RequestIds(), self._recorder.__call__
         )
         if not self._sockets:
             with contextlib.ExitStack() as undo:

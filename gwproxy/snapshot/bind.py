@@ -64,10 +64,11 @@ def _responder(route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live
         return _fixed(route.fixed)
     if route.aggregation or route.times is None:
         return _not_implemented
-    return Forward(
+    forward = Forward(
         route.service, balances[route.service], route.times, route.make_path, live.wheel,
         preserve_host=route.preserve_host, max_body=route.max_body,
     )  # fmt: skip
+    return forward.__call__
 
 
 def _fixed(reply: FixedReply) -> Responder:
