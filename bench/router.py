@@ -6,6 +6,7 @@ table has its turn, so that a slow moment meets all of them; the ratios are take
 
 from __future__ import annotations
 
+import gc
 import itertools
 import platform
 import statistics
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 
 from gwproxy.config.load import loads
 from gwproxy.errors import GatewayError
+from gwproxy.runtime.collector import THRESHOLDS
 from gwproxy.snapshot.compile import compile, compile_slices
 from gwproxy.snapshot.router import Router
 from gwproxy.wire.fields import REQUESTS, Fields, parse_fields
@@ -69,7 +71,12 @@ def seconds_a_match(
 
 def timed_slices(text: str) -> tuple[float, float, int]:
     """Seconds of the whole compilation and of its longest slice, and how many slices there were."""
-    slices = compile_slices(loads(text))
+    loaded = loads(text)
+    # As the product does: the garbage of a whole configuration is not looked for between two requests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
+    slices = compile_slices(loaded)
     ended = object()
     whole = longest = 0.0
     count = 0

@@ -230,7 +230,7 @@ class TestPlayground:
             loop = asyncio.get_running_loop()
             start = loop.time()
             assert await get(session, "/slow?seconds=0.05") == (200, {"waited_seconds": 0.05})
-            assert loop.time() - start >= 0.05
+            assert loop.time() - start >= 0.049  # the loop counts whole milliseconds
 
     @pytest.mark.parametrize("seconds", ["x", "-1", "nan", "inf", "301"])
     async def test_slow_refuses_what_it_cannot_wait(self, seconds):
