@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gwproxy.deadlines import NEVER
 from gwproxy.drive import Drive
-from gwproxy.errors import CLIENT_CLOSED, Blame, GatewayError, Phase
+from gwproxy.errors import CLIENT_CLOSED, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.ingress.forwarded import Peer
 from gwproxy.ingress.run import refusal, run
 from gwproxy.ingress.upload import Upload
 from gwproxy.ingress.writer import ReplyWriter, has_left, reset_on_close
+from gwproxy.steps.protect import crowded
 from gwproxy.wire.fields import Fields
 from gwproxy.wire.flow import HIGH, LOW, Body
 from gwproxy.wire.receiver import (
@@ -94,15 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         server = self.server
         server.opened(self)
         if len(server.connections) > server.max_connections:
-            self._refuse(
-                GatewayError(
-                    "too_many_connections",
-                    "Too many connections",
-                    blame=Blame.GATEWAY,
-                    close=True,
-                    retry_after_s=1,
-                )
-            )
+            self._refuse(crowded())
             return
         server.wheel.set(self, server.wheel.now + server.keepalive_s)
 

@@ -65,7 +65,6 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     services = {name: service_of(name, service) for name, service in config.services.items()}
     return Snapshot(
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
-        access_log=config.log.access, log_format=config.log.format,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gwproxy.snapshot.pattern import Pattern, rank
@@ -132,6 +132,3 @@ class Snapshot:
     services: dict[str, ServiceSpec]
     routes: tuple[CompiledRoute, ...]
     router: Router
-    access_log: bool = True
-    log_format: str = "json"
-    notices: tuple[str, ...] = field(default=())

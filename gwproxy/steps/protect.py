@@ -31,3 +31,10 @@ def too_large(limit: int) -> GatewayError:
 def looped() -> GatewayError:
     """A request that this gateway has forwarded before."""
     return GatewayError("loop_detected", "The request has been here before", phase=Phase.ROUTE)
+
+
+def crowded() -> GatewayError:
+    """A connection more than `max_connections` allows."""
+    return GatewayError(
+        "too_many_connections", "Too many connections", blame=Blame.GATEWAY, close=True, retry_after_s=1
+    )

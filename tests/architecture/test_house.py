@@ -18,7 +18,7 @@ ROOMS = (
 )  # fmt: skip
 LEAVES = ("errors", "drive", "deadlines")
 LONGEST = 300
-OVER = {"gwproxy/egress/connection.py": 380, "gwproxy/ingress/connection.py": 460}
+OVER = {"gwproxy/egress/connection.py": 380, "gwproxy/ingress/connection.py": 450}
 """Files that may be longer for now, and how long; the list only shrinks."""
 
 
