@@ -68,17 +68,17 @@ POST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One kind of exchange: the nth request of a caller, and what the service answers to each (nothing: not asked)."""
+    """One kind of exchange: the nth request of a caller, and what the service answers to it (nothing: not asked)."""
 
     name: str
     request: Callable[[int], bytes]
-    answer: bytes = b""
+    answer: Callable[[int], bytes] | None = None
     status: int = 200
     config: str = PROXY
 
 
-def _always(request: bytes) -> Callable[[int], bytes]:
-    return lambda number: request
+def _always(message: bytes) -> Callable[[int], bytes]:
+    return lambda number: message
 
 
 def _varied(number: int) -> bytes:
@@ -87,14 +87,21 @@ def _varied(number: int) -> bytes:
     )  # fmt: skip
 
 
+def _varied_page(number: int) -> bytes:
+    body = b"x" * (200 + number % 100)
+    fields = b'ETag: "%016x"\r\nSet-Cookie: session=%016x; Path=/; HttpOnly' % (number * 31, number * 37)
+    head = PAGE.partition(b"\r\n\r\n")[0].replace(b'ETag: "abc"', fields)
+    return head.replace(b"Content-Length: 214", b"Content-Length: %d" % len(body)) + b"\r\n\r\n" + body
+
+
 ROUTES: Final = (
-    Route("small", _always(b"GET /small HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), SMALL),
+    Route("small", _always(b"GET /small HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), _always(SMALL)),
     Route(
         "browser",
         _always(b'GET /page HTTP/1.1\r\n%bCookie: theme=dark\r\nIf-None-Match: W/"a"\r\n\r\n' % BROWSER),
-        PAGE,
+        _always(PAGE),
     ),
-    Route("varied", _varied, PAGE),
+    Route("varied", _varied, _varied_page),
     Route("fixed", _always(b"GET /fixed HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), config=OWN),
     Route(
         "not_found", _always(b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), status=404, config=OWN
@@ -102,9 +109,9 @@ ROUTES: Final = (
     Route(
         "download_64k",
         _always(b"GET /64k HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"),
-        SERVER + b"Content-Length: %d\r\n\r\n" % KIB_64 + b"x" * KIB_64,
+        _always(SERVER + b"Content-Length: %d\r\n\r\n" % KIB_64 + b"x" * KIB_64),
     ),
-    Route("upload_64k", _always(POST % KIB_64 + b"x" * KIB_64), SMALL),
+    Route("upload_64k", _always(POST % KIB_64 + b"x" * KIB_64), _always(SMALL)),
 )
 
 
@@ -157,9 +164,7 @@ class Road:
         self._service: Any = None
         self.caller: Any = None
         self._transports: list[Void] = []
-        self._request = b""
-        self._pieces: list[bytes] = []
-        self._answer = pieces(route.answer)
+        self._cut: dict[bool, tuple[bytes, list[bytes]]] = {}
 
     async def __aenter__(self) -> Self:
         text = self.route.config.replace("@PORT@", "0").replace("@ORIGIN@", "9")
@@ -203,12 +208,20 @@ class Road:
     def _reads(self) -> list[Step]:
         self._number += 1
         caller, service = self.caller, self._service
-        request = self.route.request(self._number)
-        if request is not self._request:
-            # Most are one and the same object: 64 KiB need not be cut anew for each.
-            self._request, self._pieces = request, pieces(request)
-        steps: list[Step] = [(caller.buffer_updated, self._room, piece) for piece in self._pieces]
-        return steps + [(service.buffer_updated, service.get_buffer(-1), piece) for piece in self._answer]
+        route = self.route
+        asked = self._pieces(True, route.request(self._number))
+        steps: list[Step] = [(caller.buffer_updated, self._room, piece) for piece in asked]
+        if route.answer is None:
+            return steps
+        answered = self._pieces(False, route.answer(self._number))
+        return steps + [(service.buffer_updated, service.get_buffer(-1), piece) for piece in answered]
+
+    def _pieces(self, asked: bool, data: bytes) -> list[bytes]:
+        """Most are one and the same object: 64 KiB need not be cut anew for each."""
+        cut = self._cut.get(asked)
+        if cut is None or cut[0] is not data:
+            cut = self._cut[asked] = data, pieces(data)
+        return cut[1]
 
     @staticmethod
     def serve(exchanges: list[list[Step]]) -> None:

@@ -4,6 +4,9 @@ A Task is resumed by the loop, one turn after what it waited for has come: at ea
 A `Drive` resumes its coroutine inside the very call that brings the news (the service's answer, the end of a body),
 so that a request costs two reads and two writes and no turns in between (docs/decisions.md has the figures).
 
+Where nothing else has to be waited for, no coroutine is needed at all: whoever has something to do when a `Waiter`
+is set attaches itself (ingress/serving.py), and a coroutine in a `Drive` is just one more that does.
+
 Such a coroutine may await a `Waiter`, an asyncio Future or Task, and coroutines made of these. What needs to know its
 own Task (asyncio.timeout, TaskGroup, most libraries) is awaited as `loop.create_task(...)`.
 """
@@ -11,17 +14,24 @@ own Task (asyncio.timeout, TaskGroup, most libraries) is awaited as `loop.create
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Protocol
+
+
+class Waiting(Protocol):
+    """Who has something to do when a Waiter is set."""
+
+    def resume(self, value: Any, error: BaseException | None) -> None:
+        """The value has come, or never will."""
 
 
 class Waiter:
-    """A value that one driven coroutine waits for. It is set once; a second set is ignored."""
+    """A value that one waits for. It is set once; a second set is ignored."""
 
-    __slots__ = ("_drive", "_error", "_value", "ready")
+    __slots__ = ("_error", "_value", "_waiting", "ready")
 
     def __init__(self) -> None:
-        self._drive: Drive | None = None
+        self._waiting: Waiting | None = None
         self._value: Any = None
         self._error: BaseException | None = None
         self.ready = False
@@ -32,10 +42,10 @@ class Waiter:
             return
         self.ready = True
         self._value = value
-        drive = self._drive
-        if drive is not None:
-            self._drive = None
-            drive.resume(value, None)
+        waiting = self._waiting
+        if waiting is not None:
+            self._waiting = None
+            waiting.resume(value, None)
 
     def fail(self, error: BaseException) -> None:
         """Raise `error` in who waits for it."""
@@ -43,18 +53,21 @@ class Waiter:
             return
         self.ready = True
         self._error = error
-        drive = self._drive
-        if drive is not None:
-            self._drive = None
-            drive.resume(None, error)
+        waiting = self._waiting
+        if waiting is not None:
+            self._waiting = None
+            waiting.resume(None, error)
 
-    def attach(self, drive: Drive) -> None:
-        """Resume `drive` when the value comes."""
-        self._drive = drive
+    def attach(self, waiting: Waiting) -> None:
+        """Resume `waiting` when the value comes, or now if it has come."""
+        if self.ready:
+            waiting.resume(self._value, self._error)
+        else:
+            self._waiting = waiting
 
-    def detach(self) -> None:
-        """Nobody waits any more."""
-        self._drive = None
+    def cancel(self) -> None:
+        """Nobody waits any more. What is under way for it may be given up."""
+        self._waiting = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         if not self.ready:
@@ -65,12 +78,14 @@ class Waiter:
 
 
 class Drive:
-    """Runs one coroutine to its end. `done` is called once with what it raised, or None."""
+    """Runs one coroutine to its end. `done` is called once with its result, and what it raised, or None."""
 
     __slots__ = ("_coro", "_done", "_waiting")
 
-    def __init__(self, coro: Coroutine[Any, Any, None], done: Callable[[BaseException | None], None]) -> None:
-        self._coro: Coroutine[Any, Any, None] | None = coro
+    def __init__(
+        self, coro: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]
+    ) -> None:
+        self._coro: Coroutine[Any, Any, Any] | None = coro
         self._done = done
         self._waiting: Waiter | asyncio.Future[Any] | None = None
 
@@ -91,13 +106,13 @@ class Drive:
         self._waiting = None
         try:
             waiting = coro.send(value) if error is None else coro.throw(error)
-        except StopIteration:
+        except StopIteration as end:
             self._coro = None
-            self._done(None)
+            self._done(end.value, None)
             return
         except BaseException as failure:
             self._coro = None
-            self._done(failure)
+            self._done(None, failure)
             return
         self._waiting = waiting
         if isinstance(waiting, Waiter):
@@ -117,11 +132,9 @@ class Drive:
         if waiting is None:
             # Running, or over: who is on the stack below sees the end by what it does next.
             return
-        if isinstance(waiting, Waiter):
-            waiting.detach()
-        else:
+        if not isinstance(waiting, Waiter):
             waiting.remove_done_callback(self._future_done)
-            waiting.cancel()
+        waiting.cancel()
         self.resume(None, asyncio.CancelledError())
 
     def _future_done(self, future: asyncio.Future[Any]) -> None:
@@ -133,21 +146,22 @@ class Drive:
             self.resume(value, None)
 
 
-def drive(coro: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
-    """Drive `coro` and give its result as a Future: the bridge from tasks, tests and the command line."""
+def drive(awaited: Awaitable[Any]) -> asyncio.Future[Any]:
+    """Drive `awaited` and give its result as a Future: the bridge from tasks, tests and the command line."""
     future = asyncio.get_running_loop().create_future()
 
-    async def run() -> None:
-        result = await coro
-        if not future.done():
-            future.set_result(result)
+    async def run() -> Any:
+        return await awaited
 
-    def done(error: BaseException | None) -> None:
-        if error is not None and not future.done():
-            if isinstance(error, asyncio.CancelledError):
-                future.cancel()
-            else:
-                future.set_exception(error)
+    def done(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        elif isinstance(error, asyncio.CancelledError):
+            future.cancel()
+        else:
+            future.set_exception(error)
 
     driven = Drive(run(), done)
     driven.start()

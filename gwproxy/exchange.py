@@ -50,11 +50,11 @@ class Exchange:
         "service", "started", "status", "target", "tries", "waited_s",
     )  # fmt: skip
 
-    def __init__(self, head: RequestHead, sender: Sender, body: Body | None, started: float) -> None:
+    def __init__(self, head: RequestHead, sender: Sender, started: float) -> None:
         self.head = head
         self.method = head.method
         self.sender = sender
-        self.body = body
+        self.body: Body | None = None
         self.started = started
         path, mark, query = head.target.partition(b"?")
         self.path = path

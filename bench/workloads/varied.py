@@ -8,6 +8,6 @@ from bench.wrk import Load
 
 WORKLOAD = by_wrk(
     "varied",
-    "like head, but path, header and cookie differ on every request",
+    "like head, but path, header and cookie differ on every request, fields and length of every answer",
     Load("/varied/", script="varied.lua"),
 )

@@ -53,7 +53,7 @@ def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes) -> Explanation:
             raise GatewayError("bad_request", "Malformed request head")
     except GatewayError as error:
         return refusal(error, "the gateway answers before it looks for a route")
-    exchange = Exchange(head, Sender("", b"http", head.authority), None, 0.0)
+    exchange = Exchange(head, Sender("", b"http", head.authority), 0.0)
     try:
         route, exchange.raw = snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
     except GatewayError as error:

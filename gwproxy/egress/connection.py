@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gwproxy.deadlines import NEVER
 from gwproxy.drive import Waiter
+from gwproxy.egress.download import Download
 from gwproxy.egress.failures import broken, timed_out
 from gwproxy.egress.request import Answer, Request, Times
 from gwproxy.egress.upload import Upload
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
-from gwproxy.wire.answer import UNTIL_CLOSE, AnswerHead, answer_head, unparseable
+from gwproxy.wire.answer import AnswerHead, AnswerReceiver, unparseable
 from gwproxy.wire.flow import HIGH, LOW, Body
-from gwproxy.wire.framing import Decoder, decoder_for
+from gwproxy.wire.framing import decoder_for
 from gwproxy.wire.request import CHUNKED
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ WAITING: Final = 1
 STREAMING: Final = 2
 CLOSED: Final = 3
 
-MAX_HEAD: Final = 64 * 1024
-MAX_INTERIM: Final = 32
 _ENDED: Final = select.POLLIN | select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 # One read's room, shared by every connection of the worker: what is read is copied out before the call returns.
@@ -43,9 +42,8 @@ class Connection(asyncio.BufferedProtocol):
     """A connection to one target."""
 
     __slots__ = (
-        "_answer", "_answered", "_body", "_decoder", "_exchange", "_held", "_interims", "_keep", "_method",
-        "_paused", "_poll", "_sent", "_times", "_transport", "_upload", "blocked", "born", "due", "filed",
-        "idle_since", "pool", "served", "state", "written",
+        "_attempt", "_exchange", "_poll", "_receiver", "_sent", "_times", "_upload", "blocked", "born", "download",
+        "due", "filed", "idle_since", "pool", "served", "state", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
@@ -55,33 +53,31 @@ class Connection(asyncio.BufferedProtocol):
         self.filed = NEVER
         self.served = 0
         self.born = self.idle_since = pool.wheel.now
-        self.written = False
-        self._answered = False
         self._sent = True
-        self._paused = False
         self.blocked = False
-        self._keep = True
-        self._held = b""
-        self._interims = 0
-        self._method = b""
-        self._answer = Waiter()
-        self._body: Body | None = None
+        self._receiver = AnswerReceiver()
+        self._attempt: Waiter | None = None
         self._upload: Upload | None = None
-        self._decoder: Decoder | None = None
+        self.download: Download | None = None
         self._exchange: Exchange | None = None
         self._times: Times | None = None
         self._poll: Any = None
-        self._transport: Any = None
+        self.transport: Any = None
 
     def __repr__(self) -> str:
         names = ("idle", "waiting", "streaming", "closed")
         return f"<Connection to {self.pool.name}, {names[self.state]}, {self.served} served>"
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is of no more use."""
+        return self.state == CLOSED
+
     # -- asyncio's side
 
     def connection_made(self, transport: Any) -> None:
         transport.set_write_buffer_limits(HIGH, LOW)
-        self._transport = transport
+        self.transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _ROOM
@@ -91,28 +87,27 @@ class Connection(asyncio.BufferedProtocol):
         wheel = self.pool.wheel
         wheel.now = wheel.clock()
         state = self.state
-        if state == STREAMING:
-            self._stream(data)
-        elif state == WAITING:
-            self._answered = True
-            self._head(self._held + data if self._held else data)
+        if state == WAITING:
+            self._head(data)
+        elif state == STREAMING and self.download is not None:
+            self.download.take(data)
         else:
             # Bytes that nobody asked for (or a 408 before closing): what follows them is not to be trusted.
             self.close()
 
     def eof_received(self) -> bool:
-        body = self._body
-        if self.state == STREAMING and body is not None and body.length == UNTIL_CLOSE:
-            self._body = None
-            self.close()
-            body.end()
+        if self.download is not None:
+            self.download.end_of_file()
         return False
 
     def connection_lost(self, exc: BaseException | None) -> None:
         state = self.state
         self.close()
         if state in (WAITING, STREAMING):
-            self._broken(f"connection lost: {exc or 'closed by the service'}")
+            cause = f"connection lost: {exc or 'closed by the service'}"
+            reused = self.served > 0 and not self._receiver.answered
+            answering = self.download is None
+            self.give_up(broken(self.pool, cause, answering=answering, reused=reused))
 
     def pause_writing(self) -> None:
         self.blocked = True
@@ -122,46 +117,48 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self.blocked = False
         if self._upload is not None:
-            self.due = self.pool.wheel.tick() + self._idle_s()
+            self.pool.wheel.tick()
+            self.progressed()
             self._upload.body.resume()
 
     # -- a request out
 
-    def send(self, exchange: Exchange, request: Request, times: Times, begun: float) -> Waiter:
-        """Send `request`; the waiter gives its Answer, or raises GatewayError.
+    def send(self, attempt: Waiter, exchange: Exchange, request: Request, times: Times, begun: float) -> None:
+        """Send `request`; `attempt` is set with its Answer, or fails with GatewayError.
 
         `begun` is when the attempt began, since `timeout` covers connecting too.
         """
         self.state = WAITING
+        self._attempt = attempt
         self._exchange = exchange
-        self._method = request.method
         self._times = times
-        self._answered = False
-        self._interims = 0
-        waiter = self._answer = Waiter()
+        self._receiver.expect(request.method)
         pool = self.pool
         head = request.head(pool.prefix, pool.authority)
-        body = request.body
-        self.written = True
-        if body is None:
-            self._sent = True
-            content = request.content
-            self._transport.write(head + content if content else head)
-            due = self.due = self._until(times.timeout_s + begun - pool.wheel.now)
-            if due < self.filed:
-                pool.wheel.set(self, due)
-        else:
-            self._sent = False
-            self._transport.write(head)
-            pool.wheel.set(self, self._until(times.timeout_s if request.expects else times.idle_s))
-            self._upload = Upload(self, body, self._transport, chunked=request.length == CHUNKED)
-            body.connect(self._upload)
-            if self.blocked:
-                body.pause()
-        return waiter
+        if request.body is not None:
+            self._send_streaming(head, request, request.body, times)
+            return
+        self._sent = True
+        content = request.content
+        self.transport.write(head + content if content else head)
+        due = begun + times.timeout_s
+        if times.total_s != NEVER:
+            due = min(due, exchange.started + times.total_s)
+        self.due = due
+        if due < self.filed:
+            pool.wheel.set(self, due)
+
+    def _send_streaming(self, head: bytes, request: Request, body: Body, times: Times) -> None:
+        self._sent = False
+        self.transport.write(head)
+        self.pool.wheel.set(self, self._until(times.timeout_s if request.expects else times.idle_s))
+        self._upload = Upload(self, body, self.transport, chunked=request.length == CHUNKED)
+        body.connect(self._upload)
+        if self.blocked:
+            body.pause()
 
     def progressed(self) -> None:
-        """A piece of the request's body has gone out."""
+        """A piece of a body has come or gone, or may go on."""
         self.due = max(self.due, self._until(self._idle_s()))
 
     def sent(self) -> None:
@@ -174,8 +171,7 @@ class Connection(asyncio.BufferedProtocol):
     def unsent(self, error: BaseException) -> None:
         """The request's body will never be whole."""
         self._upload = None
-        self.close()
-        self._tell(error)
+        self.give_up(error)
 
     def _until(self, seconds: float) -> float:
         """That far from now, but never past the exchange's own end."""
@@ -191,52 +187,25 @@ class Connection(asyncio.BufferedProtocol):
     # -- an answer in
 
     def _head(self, data: bytes) -> None:
-        while True:
-            end = data.find(b"\r\n\r\n")
-            try:
-                if end < 0 or end > MAX_HEAD:
-                    self._unfinished(data, end)
-                    return
-                head = answer_head(data[:end], self._method)
-                data = data[end + 4 :]
-                if head.status >= 200:
-                    self._deliver(head, data)
-                    return
-                self._interim(head)
-            except GatewayError as error:
-                self.close()
-                self._answer.fail(error)
+        receiver = self._receiver
+        try:
+            head = receiver.head(data)
+            while head is not None and head.status < 200:
+                if self._exchange is not None and self._exchange.caller is not None:
+                    self._exchange.caller.interim(head.status, head)
+                head = receiver.head(b"") if receiver.held else None
+            if head is None:
                 return
-            self._held = b""
-            if not data:
-                return
-
-    def _unfinished(self, data: bytes, end: int) -> None:
-        if not data.startswith(b"HTTP/1."[: len(data)]):
-            raise unparseable("status line")
-        if end > MAX_HEAD or len(data) > MAX_HEAD:
-            raise unparseable(f"head of more than {MAX_HEAD} bytes")
-        self._held = data
-
-    def _interim(self, head: AnswerHead) -> None:
-        self._interims += 1
-        if head.status == 101:
-            raise unparseable("101 without an upgrade asked for")
-        if self._interims > MAX_INTERIM:
-            raise unparseable(f"more than {MAX_INTERIM} interim answers")
-        if self._exchange is not None and self._exchange.caller is not None:
-            self._exchange.caller.interim(head.status, head.fields)
-
-    def _deliver(self, head: AnswerHead, rest: bytes) -> None:
-        """The head is whole: give the answer, with its body where that has come along."""
-        self._held = b""
-        length = head.length
-        if length == len(rest):
-            self._done(head, rest, b"")
-        elif 0 <= length < len(rest):
-            self._done(head, rest[:length], rest[length:])
-        else:
-            self._start_stream(head, rest)
+            rest, receiver.held = receiver.held, b""
+            length = head.length
+            if length == len(rest):
+                self._done(head, rest, surplus=False)
+            elif 0 <= length < len(rest):
+                self._done(head, rest[:length], surplus=True)
+            else:
+                self._start_stream(head, rest)
+        except GatewayError as error:
+            self.give_up(error)
 
     def _start_stream(self, head: AnswerHead, rest: bytes) -> None:
         decoder = decoder_for(head.length)
@@ -245,26 +214,28 @@ class Connection(asyncio.BufferedProtocol):
         except GatewayError as error:
             raise unparseable(error.detail) from None
         if decoder.done:
-            self._done(head, payload, surplus)
+            self._done(head, payload, surplus=bool(surplus))
             return
-        body = Body(self, head.length)
+        download = self.download = Download(self, head, decoder)
         if payload:
-            body.put(payload)
-        self._body = body
-        self._decoder = decoder
+            download.body.put(payload)
         self.state = STREAMING
-        self._keep = head.keep
         self.pool.wheel.set(self, self._until(self._idle_s()))
-        self._answer.set(Answer(head, body))
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.set(Answer(head, download.body))
 
-    def _done(self, head: AnswerHead, content: bytes, surplus: bytes) -> None:
+    def _done(self, head: AnswerHead, content: bytes, *, surplus: bool) -> None:
         """Everything of this answer is here. First the connection goes back, then the answer is given."""
-        waiter = self._answer
-        self._give_back(reusable=head.keep and not surplus)
-        waiter.set(Answer(head, content))
+        attempt = self._attempt
+        self.give_back(reusable=head.keep and not surplus)
+        if attempt is not None:
+            attempt.set(Answer(head, content))
 
-    def _give_back(self, *, reusable: bool) -> None:
+    def give_back(self, *, reusable: bool) -> None:
         """The answer is over. A connection with a request half sent is of no more use than one that is to close."""
+        # An attempt knows its connection: neither must keep the other from being forgotten.
+        self._attempt = self.download = None
         if reusable and self._sent:
             self.state = IDLE
             self._exchange = self._times = None
@@ -272,41 +243,6 @@ class Connection(asyncio.BufferedProtocol):
             self.pool.release(self)
         else:
             self.close()
-
-    def _stream(self, data: bytes) -> None:
-        body, decoder = self._body, self._decoder
-        assert body is not None
-        assert decoder is not None
-        try:
-            payload, surplus = decoder.feed(data)
-        except GatewayError as error:
-            self._body = None
-            self.close()
-            body.fail(unparseable(error.detail))
-            return
-        self.due = self._until(self._idle_s())
-        if payload:
-            body.put(payload)
-        if decoder.done and self.state == STREAMING:
-            self._body = self._decoder = None
-            self._give_back(reusable=self._keep and not surplus and not self._paused)
-            body.end()
-
-    # -- backpressure of the answer (Faucet)
-
-    def pause(self) -> None:
-        """The caller takes no more for now."""
-        if not self._paused and self.state == STREAMING:
-            self._paused = True
-            self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """The caller takes more."""
-        if self._paused:
-            self._paused = False
-            if self.state != CLOSED:
-                self.due = self._until(self._idle_s())
-                self._transport.resume_reading()
 
     # -- ends
 
@@ -319,47 +255,37 @@ class Connection(asyncio.BufferedProtocol):
             return
         elif now >= exchange.started + times.total_s:
             self._time_out(times.total_s)
-        elif self._paused or (not self._sent and not self.blocked):
+        elif (self.download is not None and self.download.paused) or (not self._sent and not self.blocked):
             # It is the caller who is slow: the caller's own deadlines rule.
             self.pool.wheel.set(self, self._until(times.idle_s))
         else:
             self._time_out(times.timeout_s if self.state == WAITING and self._sent else times.idle_s)
 
     def _time_out(self, seconds: float) -> None:
-        error = timed_out(self.pool, seconds, answering=self.state == WAITING, cause=repr(self))
+        self.give_up(timed_out(self.pool, seconds, answering=self.state == WAITING, cause=repr(self)))
+
+    def give_up(self, error: BaseException) -> None:
+        """Close. Whoever waits for the head, or reads the body, learns of it."""
         self.close()
-        self._tell(error)
-
-    def _broken(self, cause: str) -> None:
-        reused = self.served > 0 and not self._answered
-        self._tell(
-            broken(self.pool, cause, answering=self._body is None, reused=reused, written=self.written)
-        )
-
-    def _tell(self, error: BaseException) -> None:
-        """Whoever waits for the head, or reads the body, learns of it."""
-        self._answer.fail(error)
-        body, self._body = self._body, None
-        if body is not None:
-            body.fail(error)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it is of no more use."""
-        return self.state == CLOSED
+        attempt, self._attempt = self._attempt, None
+        download, self.download = self.download, None
+        if attempt is not None:
+            attempt.fail(error)
+        if download is not None:
+            download.body.fail(error)
 
     def ended(self) -> bool:
         """Whether the service has closed, or sent something unasked, while nobody looked. One poll(2)."""
-        if self._transport.is_closing():
+        if self.transport.is_closing():
             return True
         if self._poll is None:
             self._poll = select.poll()
-            self._poll.register(self._transport.get_extra_info("socket").fileno(), _ENDED)
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), _ENDED)
         return bool(self._poll.poll(0))
 
     def abort(self) -> None:
         """Give up what is under way; nothing more is told to anybody."""
-        self._body = self._upload = None
+        self._upload = self._attempt = self.download = None
         self.close()
 
     def close(self) -> None:
@@ -369,6 +295,6 @@ class Connection(asyncio.BufferedProtocol):
         was_idle = self.state == IDLE
         self.state = CLOSED
         self.due = NEVER
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
         self.pool.closed(self, was_idle=was_idle)

@@ -28,7 +28,7 @@ def out_of_time(service: str, seconds: float, phase: Phase, cause: str) -> Gatew
     )
 
 
-def broken(pool: Pool, cause: str, *, answering: bool, reused: bool, written: bool) -> GatewayError:
+def broken(pool: Pool, cause: str, *, answering: bool, reused: bool) -> GatewayError:
     """The connection is lost. `reused`: it had served before, and nothing of this answer had come."""
     return GatewayError(
         "bad_gateway",
@@ -37,5 +37,4 @@ def broken(pool: Pool, cause: str, *, answering: bool, reused: bool, written: bo
         phase=Phase.ANSWER if answering else Phase.BODY,
         cause=cause,
         reused=reused,
-        unsent=not written,
     )

@@ -8,23 +8,26 @@ from gwproxy.errors import GatewayError, Phase
 from gwproxy.steps.protect import too_large
 from gwproxy.wire.flow import Body
 from gwproxy.wire.receiver import BODY, BROKEN
+from gwproxy.wire.request import RequestHead
 
 if TYPE_CHECKING:
     from gwproxy.ingress.connection import Connection
+    from gwproxy.ingress.serving import Serving
 
 CONTINUE_S: Final = 1.0
 """How long a service may keep its 100 (RFC 9110 section 10.1.1) before we give ours."""
 
 
 class Upload:
-    """A request's body under way. `awaits_continue`: the caller sends nothing of it before a 100."""
+    """A request's body under way, and its faucet. `awaits_continue`: the caller sends nothing of it before a 100."""
 
-    __slots__ = ("_connection", "awaits_continue", "body")
+    __slots__ = ("_connection", "_serving", "awaits_continue", "body")
 
-    def __init__(self, connection: Connection, body: Body, *, expects: bool) -> None:
+    def __init__(self, connection: Connection, serving: Serving, head: RequestHead) -> None:
         self._connection = connection
-        self.body = body
-        self.awaits_continue = expects
+        self._serving = serving
+        self.body = Body(self, head.length)
+        self.awaits_continue = expects = head.expects
         wheel = connection.server.wheel
         wheel.set(connection, wheel.now + (CONTINUE_S if expects else connection.server.body_s))
 
@@ -46,8 +49,20 @@ class Upload:
         if receiver.state == BODY:
             connection.due = connection.server.wheel.now + connection.server.body_s
         else:
-            connection.uploaded()
+            self._serving.uploaded()
             body.end()
+
+    def pause(self) -> None:
+        """The service takes no more for now."""
+        self._connection.pause()
+
+    def resume(self) -> None:
+        """The service takes more."""
+        self._connection.resume()
+
+    def abort(self) -> None:
+        """Nobody takes the rest: what still comes is dropped, within a bound, and the connection ends."""
+        self._serving.uploaded(broken=True)
 
     def goes_on(self) -> None:
         """The caller has its 100."""
@@ -59,7 +74,7 @@ class Upload:
         """The caller has been silent for too long, or waits for a 100 that the service doesn't give."""
         connection = self._connection
         if self.awaits_continue:
-            connection.interim(100, None)
+            self._serving.interim(100, None)
         elif connection.paused:
             connection.server.wheel.set(connection, now + connection.server.body_s)
         else:
@@ -71,5 +86,5 @@ class Upload:
 
     def _break(self, error: GatewayError) -> None:
         self._connection.receiver.move(BROKEN)
-        self._connection.uploaded(broken=True)
+        self._serving.uploaded(broken=True)
         self.body.fail(error)

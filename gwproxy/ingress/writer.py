@@ -15,7 +15,8 @@ from gwproxy.wire.framing import LAST_CHUNK, chunk
 from gwproxy.wire.request import CHUNKED
 
 if TYPE_CHECKING:
-    from gwproxy.ingress.connection import Connection
+    from gwproxy.ingress.server import GatewayServer
+    from gwproxy.ingress.serving import Serving
 
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
@@ -23,10 +24,11 @@ _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 class ReplyWriter:
     """Writes one reply after another. `body` is the one under way, `blocked` that the caller doesn't keep up."""
 
-    __slots__ = ("_buffered", "_chunked", "_connection", "_exchange", "blocked", "body", "transport")
+    __slots__ = ("_buffered", "_chunked", "_exchange", "_serving", "_told", "blocked", "body", "transport")
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, serving: Serving, server: GatewayServer) -> None:
+        self._serving = serving
+        self._told = server.told
         self.transport: Any = None
         self.body: Body | None = None
         self.blocked = False
@@ -42,7 +44,7 @@ class ReplyWriter:
             framing += b"Connection: close\r\n"
         elif not exchange.head.minor:
             framing += b"Connection: keep-alive\r\n"
-        told = self._connection.server.told(exchange)
+        told = self._told(exchange)
         if isinstance(body, bytes):
             exchange.bytes_out = len(body)
             self.transport.write(b"%b%b%b%b\r\n%b" % (reply.head, reply.lines, framing, told, body))
@@ -74,12 +76,12 @@ class ReplyWriter:
         if exchange is not None:
             if self._chunked:
                 self.transport.write(LAST_CHUNK)
-            self._connection.replied(exchange)
+            self._serving.replied(exchange)
 
     def fail(self, error: BaseException) -> None:
         """The reply's body will never be whole: the caller must see that."""
         if self.let_go() is not None:
-            self._connection.cut(error)
+            self._serving.cut(error)
 
     def let_go(self) -> Body | None:
         """Forget the reply that is under way."""

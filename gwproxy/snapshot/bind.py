@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from gwproxy.deadlines import Wheel
+from gwproxy.drive import Waiter
 from gwproxy.egress.balance.round_robin import RoundRobin
 from gwproxy.egress.pool import Pool
 from gwproxy.errors import Blame, GatewayError, Phase
@@ -15,7 +16,10 @@ from gwproxy.snapshot.order import Check, Finish, checks_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
 
-Responder = Callable[[Exchange], Reply | Awaitable[Reply]]
+Responder = Callable[[Exchange], Reply | Waiter | Coroutine[Any, Any, Any]]
+"""The reply itself, or what must be waited for; `Conclude` makes a reply of what that gives."""
+
+Conclude = Callable[[Exchange, Any], Reply]
 
 
 class Pools(Protocol):
@@ -28,14 +32,17 @@ class Pools(Protocol):
 
 
 class BoundRoute:
-    """A route that can be served."""
+    """A route that can be served. `template` is its path as written, for the record."""
 
-    __slots__ = ("checks", "finishers", "respond", "route")
+    __slots__ = ("checks", "conclude", "finishers", "respond", "template")
 
-    def __init__(self, route: CompiledRoute, checks: tuple[Check, ...], respond: Responder) -> None:
-        self.route = route
+    def __init__(
+        self, route: CompiledRoute, checks: tuple[Check, ...], respond: Responder, conclude: Conclude
+    ) -> None:
+        self.template = route.template
         self.checks = checks
         self.respond = respond
+        self.conclude = conclude
         self.finishers: tuple[Finish, ...] = ()
 
 
@@ -54,21 +61,27 @@ def bind(snapshot: Snapshot, live: Pools) -> Bound:
     """Connect every route of `snapshot` to its pools."""
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
     routes = [
-        BoundRoute(route, checks_of(route), _responder(route, balances, live)) for route in snapshot.routes
+        BoundRoute(route, checks_of(route), *_responder(route, balances, live)) for route in snapshot.routes
     ]
     return Bound(snapshot, routes)
 
 
-def _responder(route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live: Pools) -> Responder:
+def _responder(
+    route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live: Pools
+) -> tuple[Responder, Conclude]:
     if route.fixed is not None:
-        return _fixed(route.fixed)
+        return _fixed(route.fixed), _concluded
     if route.aggregation or route.times is None:
-        return _not_implemented
+        return _not_implemented, _concluded
     forward = Forward(
         route.service, balances[route.service], route.times, route.make_path, live.wheel,
         preserve_host=route.preserve_host, max_body=route.max_body,
     )  # fmt: skip
-    return forward.__call__
+    return forward.respond, forward.conclude
+
+
+def _concluded(exchange: Exchange, value: Any) -> Reply:
+    raise TypeError(f"not a reply: {value!r}")
 
 
 def _fixed(reply: FixedReply) -> Responder:

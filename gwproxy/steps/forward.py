@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gwproxy.deadlines import Wheel
 from gwproxy.egress.balance.round_robin import RoundRobin
-from gwproxy.egress.forward import attempt
+from gwproxy.egress.forward import Attempt
 from gwproxy.egress.pool import Pool
 from gwproxy.egress.request import Answer, Request, Times
 from gwproxy.exchange import Exchange, Reply
@@ -53,15 +53,17 @@ class Forward:
         self._wheel = wheel
         self._preserve_host = preserve_host
 
-    async def __call__(self, exchange: Exchange) -> Reply:
-        """The service's answer as a reply. Raises GatewayError as `attempt` does, loop_detected, body_too_large."""
+    def respond(self, exchange: Exchange) -> Attempt:
+        """Ask the service. Raises GatewayError: loop_detected, body_too_large; the attempt may fail with others."""
         if exchange.sender.looped:
             raise looped()
         exchange.service = self._service
         request = self._request(exchange)
         exchange.sent = self._wheel.now
-        pool = self._only or self._balance.pick()
-        answer = await attempt(exchange, pool, request, self._times)
+        return Attempt(exchange, self._only or self._balance.pick(), request, self._times)
+
+    def conclude(self, exchange: Exchange, answer: Answer) -> Reply:
+        """The service's answer as a reply."""
         exchange.first_byte = self._wheel.now
         exchange.answered_by = "service"
         return reply_of(exchange.method, answer)
@@ -109,4 +111,4 @@ def reply_of(method: bytes, answer: Answer) -> Reply:
             length = head.content_length if head.content_length >= 0 and answer.status != 204 else NO_LENGTH
     else:
         length = CHUNKED if head.length in (CHUNKED, UNTIL_CLOSE) else head.length
-    return Reply(answer.status, head.line, b"".join([line[2] for line in head.kept]), body, length)
+    return Reply(answer.status, head.line, head.lines, body, length)

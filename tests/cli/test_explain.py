@@ -288,7 +288,7 @@ def test_the_first_contender_that_fits_is_the_one_the_router_takes(slash):
     for raw in HEADS:
         head = Receiver(4096).head(raw.encode())
         assert head is not None
-        exchange = Exchange(head, Sender(), None, 0.0)
+        exchange = Exchange(head, Sender(), 0.0)
         fitting = [one for one in contenders(snapshot, exchange) if not mismatch(one, exchange)]
         try:
             won = snapshot.router.match(head.host, head.method, exchange.path, head.fields)[0]

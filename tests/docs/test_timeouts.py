@@ -9,7 +9,8 @@ from gwproxy.config.load import loads
 from gwproxy.config.units import Duration
 from gwproxy.egress.pool import LONG_IDLE_S
 from gwproxy.egress.request import IDEMPOTENT, may_resend
-from gwproxy.ingress.connection import LINGER_BYTES, LINGER_S, MAX_REQUESTS
+from gwproxy.ingress.connection import LINGER_BYTES, LINGER_S
+from gwproxy.ingress.serving import MAX_REQUESTS
 from gwproxy.wire.flow import HIGH
 from tests.docs.pages import ROOT, text_of
 

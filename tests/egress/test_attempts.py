@@ -164,7 +164,7 @@ async def test_caller_who_leaves_in_the_turn_the_connection_stands_leaks_nothing
     async def ask(exchange: Exchange) -> None:
         await attempt(exchange, pool, made_request(), made_times())
 
-    connector.leave = Drive(ask(made_exchange()), ended.append)
+    connector.leave = Drive(ask(made_exchange()), lambda _, error: ended.append(error))
     connector.leave.start()
     await until(lambda: ended)
     assert isinstance(ended[0], asyncio.CancelledError)

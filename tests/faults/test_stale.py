@@ -142,7 +142,7 @@ async def test_upload_under_way_rides_on_a_checked_connection(gateway, origin: O
     await caller.ask(request("GET"))
     [pool] = gw.worker.live.all_pools
     [connection] = pool.connections
-    connection._transport.pause_reading()
+    connection.transport.pause_reading()
     origin.wires[0].close()
     await asyncio.sleep(0.02)
     await caller.send(request("POST", b"hello")[:-2])

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.exchange import OWN, PROXY, ROUTES, Route
@@ -36,14 +36,14 @@ def missing() -> bool:
 def per_request(name: str) -> dict[str, float]:
     """Calls by name, each request's share."""
     route = ROUTES_BY_NAME[name]
-    with tempfile.TemporaryDirectory() as folder, _service(route.answer) as service:
+    with tempfile.TemporaryDirectory() as folder, _service(route.answer or (lambda number: b"")) as service:
         log = Path(folder) / "strace"
         with _gateway(route, service, Path(folder), log) as port, _connected(port) as caller:
             for number in range(10):
-                _ask(caller, route.request(number))
+                _ask(caller, route.request(number), route.status)
             _ask(caller, _marker("begin"))
             for number in range(COUNT):
-                _ask(caller, route.request(number))
+                _ask(caller, route.request(number), route.status)
             _ask(caller, _marker("end"))
         return {call: count / COUNT for call, count in _counted(log.read_text(errors="replace")).items()}
 
@@ -66,9 +66,12 @@ def _counted(text: str) -> Counter[str]:
     return found
 
 
-def _ask(caller: socket.socket, request: bytes) -> None:
+def _ask(caller: socket.socket, request: bytes, status: int = 0) -> None:
+    """Raises AssertionError for another status: counts of a failure would look like a saving, or hide one."""
     caller.sendall(request)
-    _read_message(caller)
+    head = _read_message(caller)
+    if status and not head.startswith(b"HTTP/1.1 %d " % status):
+        raise AssertionError(f"expected {status}, came {head[:100]!r}")
 
 
 def _read_message(sock: socket.socket) -> bytes:
@@ -88,13 +91,15 @@ def _read_message(sock: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def _service(answer: bytes) -> Iterator[int]:
+def _service(answer: Callable[[int], bytes]) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve_one(sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
+            number = 0
             while _read_message(sock):
-                sock.sendall(answer)
+                number += 1
+                sock.sendall(answer(number))
 
     def serve() -> None:
         with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ import pytest
 from bench import exchange as exchange_alone
 from gwproxy.config.load import loads
 from gwproxy.deadlines import NEVER, TICK_S, Wheel
-from gwproxy.drive import Waiter, drive
+from gwproxy.drive import drive
 from gwproxy.egress.forward import attempt
 from gwproxy.egress.request import Request, Times
 from gwproxy.errors import GatewayError
@@ -132,8 +132,8 @@ class Slow:
     def __init__(self) -> None:
         self.aborted = False
 
-    def send(self, *about: object) -> Waiter:
-        return Waiter()
+    def send(self, *about: object) -> None:
+        return
 
     def abort(self) -> None:
         self.aborted = True
@@ -155,7 +155,7 @@ class OneSlow:
 async def test_attempt_that_is_given_up_aborts_its_connection_at_once():
     pool = OneSlow()
     head = RequestHead(b"GET", b"/", 1, FieldsOfRequest(b"Host: a"), keep=True)
-    exchange = Exchange(head, Sender(), None, 0.0)
+    exchange = Exchange(head, Sender(), 0.0)
     future = drive(attempt(exchange, pool, Request(b"GET", b"/", b""), Times(1, 1, 1, 1)))  # type: ignore[arg-type]
     assert not pool.connection.aborted
     future.cancel()

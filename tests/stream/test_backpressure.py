@@ -44,7 +44,7 @@ def held_for_callers(gw: Gateway) -> int:
 
 def held_for_services(gw: Gateway) -> int:
     pools = gw.worker.live.all_pools
-    return sum(c._transport.get_write_buffer_size() for pool in pools for c in pool.connections)
+    return sum(c.transport.get_write_buffer_size() for pool in pools for c in pool.connections)
 
 
 async def framed(drain: Drain, path: str, size: int) -> None:

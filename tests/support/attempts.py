@@ -25,7 +25,7 @@ def made_exchange(method: bytes = b"GET", target: bytes = b"/x") -> Exchange:
     """An exchange without a caller, and so without a sender: egress asks for neither."""
     head = Receiver(1024).head(b"%b %b HTTP/1.1\r\nHost: a\r\n\r\n" % (method, target))
     assert head is not None
-    return Exchange(head, cast(Sender, None), None, time.monotonic())
+    return Exchange(head, cast(Sender, None), time.monotonic())
 
 
 def made_request(method: bytes = b"GET", target: bytes = b"/x", content: bytes = b"") -> Request:

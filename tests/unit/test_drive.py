@@ -14,7 +14,7 @@ class Run:
 
     def __init__(self, coro) -> None:
         self.ends: list[BaseException | None] = []
-        self.drive = Drive(coro, self.ends.append)
+        self.drive = Drive(coro, lambda _, error: self.ends.append(error))
         self.drive.start()
 
 

@@ -21,7 +21,7 @@ HEAD = b"GET %b HTTP/1.1\r\nHost: a.test\r\nUser-Agent: probe/1\r\n\r\n"
 def exchange(target: bytes = b"/x?y=1") -> Exchange:
     head = Receiver(32768).head(HEAD % target)
     assert head is not None
-    one = Exchange(head, Sender("192.0.2.7", b"http", b"a.test"), None, 100.0)
+    one = Exchange(head, Sender("192.0.2.7", b"http", b"a.test"), 100.0)
     one.request_id = b"r-1"
     one.status = 200
     return one

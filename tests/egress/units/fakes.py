@@ -68,7 +68,7 @@ class Taking:
     async def _open(self, pool: Pool) -> None:
         self.connection = await pool.open(self.exchange, self._times)
 
-    def _done(self, error: BaseException | None) -> None:
+    def _done(self, _: object, error: BaseException | None) -> None:
         self.error = error
 
     @property
@@ -118,7 +118,7 @@ async def settle() -> None:
 def exchange() -> Exchange:
     head = Receiver(32768).head(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert head is not None
-    return Exchange(head, Sender("", b"http", b"a"), None, 1000.0)
+    return Exchange(head, Sender("", b"http", b"a"), 1000.0)
 
 
 def in_a_loop(run: Callable[[], object]) -> None:
