@@ -262,7 +262,7 @@ class Connection(asyncio.BufferedProtocol):
             self._time_out(times.timeout_s if self.state == WAITING and self._sent else times.idle_s)
 
     def _time_out(self, seconds: float) -> None:
-        self.give_up(timed_out(self.pool, seconds, answering=self.state == WAITING, cause=repr(self)))
+        self.give_up(timed_out(self.pool, seconds, answering=self.state == WAITING))
 
     def give_up(self, error: BaseException) -> None:
         """Close. Whoever waits for the head, or reads the body, learns of it."""

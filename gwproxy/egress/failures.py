@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from gwproxy.egress.pool import Pool
 
 
-def timed_out(pool: Pool, seconds: float, *, answering: bool, cause: str) -> GatewayError:
+def timed_out(pool: Pool, seconds: float, *, answering: bool) -> GatewayError:
     """The service was silent for `seconds`, before its answer's head (`answering`) or inside its body."""
-    phase = Phase.ANSWER if answering else Phase.BODY
-    return out_of_time(pool.service, seconds, phase, f"{cause} silent for {seconds:g} s")
+    if answering:
+        return out_of_time(pool.service, seconds, Phase.ANSWER, f"{pool.name}: no answer within {seconds:g} s")
+    cause = f"{pool.name}: nothing more of the answer for {seconds:g} s"
+    return out_of_time(pool.service, seconds, Phase.BODY, cause)
 
 
 def out_of_time(service: str, seconds: float, phase: Phase, cause: str) -> GatewayError:

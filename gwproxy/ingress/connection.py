@@ -12,7 +12,7 @@ from gwproxy.deadlines import NEVER
 from gwproxy.errors import GatewayError
 from gwproxy.ingress.serving import Serving
 from gwproxy.ingress.writer import has_left, reset_on_close
-from gwproxy.steps.protect import crowded
+from gwproxy.steps.protect import crowded, out_of_drain
 from gwproxy.wire.flow import HIGH, LOW
 from gwproxy.wire.receiver import (
     BODY,
@@ -273,9 +273,12 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
 
     def kill(self) -> None:
-        """The drain is over."""
-        self._leave("the drain ended")
-        self.abort()
+        """The drain is over: who waits for an answer is told so, an answer half sent is cut."""
+        if self._serving.turn_away(out_of_drain()):
+            # What is written still leaves; lingering for what else the caller sends is over, too.
+            self._transport.close()
+        else:
+            self.abort()
 
     def give_away(self, protocol: asyncio.BaseProtocol) -> tuple[Any, bytes]:
         """Hand the transport to `protocol`, and what has been read and not been used."""

@@ -218,6 +218,25 @@ class Serving:
             upload.body.fail(gone)
         self._over(exchange)
 
+    def turn_away(self, error: GatewayError) -> bool:
+        """End the exchange under way: with a reply that tells `error` where none was begun (True), else cut."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            return False
+        waits, self._waits = self._waits, None
+        if waits is not None:
+            waits.cancel()
+        # Only now: a coroutine that is cancelled must not find the exchange and end it in its own way.
+        self.exchange = exchange
+        if self.writer.body is not None:
+            body = self.writer.let_go()
+            self.cut(error)
+            if body is not None:
+                body.abort()
+            return False
+        self._reply(exchange, failed(exchange, error))
+        return True
+
     def cut(self, error: BaseException) -> None:
         """End an exchange whose reply cannot be whole, visibly: before the end of its framing."""
         exchange = self.exchange

@@ -33,6 +33,13 @@ def looped() -> GatewayError:
     return GatewayError("loop_detected", "The request has been here before", phase=Phase.ROUTE)
 
 
+def out_of_drain() -> GatewayError:
+    """A request that was still under way when `drain_timeout` had passed."""
+    return GatewayError(
+        "draining", "The gateway is ending", blame=Blame.GATEWAY, phase=Phase.REPLY, close=True, retry_after_s=1
+    )
+
+
 def crowded() -> GatewayError:
     """A connection more than `max_connections` allows."""
     return GatewayError(

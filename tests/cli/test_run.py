@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -182,7 +183,9 @@ async def test_second_signal_does_not_wait(file, gwproxy, scripted, connect):
     code, _, err = await process.end()
     assert code == 0
     assert "stopped, 1 connection cut off" in err
-    assert await caller.read_answer() is None
+    answer = await caller.read_answer()
+    assert answer is not None
+    assert (answer.status, answer.will_close(), b'"code":"draining"' in answer.body) == (503, True, True)
 
 
 async def test_drain_has_its_end(file, gwproxy, scripted, connect):
@@ -193,9 +196,27 @@ async def test_drain_has_its_end(file, gwproxy, scripted, connect):
     await caller.send(GET % b"one")
     await asyncio.wait_for(asked.wait(), 5)
     process.signal(signal.SIGTERM)
-    code, _, err = await process.end()
+    code, out, err = await process.end()
     assert code == 0
     assert "stopped, 1 connection cut off" in err
+    answer = await caller.read_answer()
+    assert answer is not None
+    assert answer.status == 503
+    assert re.search(r" 503 GET .* draining\b", out)
+
+
+async def test_answer_under_way_at_the_end_of_the_drain_is_cut_visibly(file, gwproxy, scripted, connect):
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+    slow = await scripted([take_request(), send(begun), wait_for(asyncio.Event())])
+    process = await gwproxy("run", write(file, slow.url, drain="50ms"))
+    caller = await connect(await process.port())
+    await caller.send(GET % b"one")
+    await caller.wire.read_until(b"half", None)
+    process.signal(signal.SIGTERM)
+    code, out, _ = await process.end()
+    assert code == 0
+    assert await caller.closed()
+    assert re.search(r" 200 GET .* draining\b", out)
 
 
 async def test_idle_connection_does_not_hold_the_end_up(file, gwproxy, origin, connect):
