@@ -27,12 +27,15 @@ class Asked:
 
 
 @contextmanager
-def signals() -> Iterator[Asked]:
-    """Hear SIGTERM, SIGINT and SIGHUP while the running loop runs. Only in the main thread."""
+def signals(*, reloads: bool = True) -> Iterator[Asked]:
+    """Hear SIGTERM, SIGINT and SIGHUP while the running loop runs. Only in the main thread.
+
+    Who cannot reload is asked by SIGHUP to end: that is what a terminal sends when it closes.
+    """
     loop, asked = asyncio.get_running_loop(), Asked()
     for number in ENDING:
         loop.add_signal_handler(number, asked.ending)
-    loop.add_signal_handler(signal.SIGHUP, asked.reload.set)
+    loop.add_signal_handler(signal.SIGHUP, asked.reload.set if reloads else asked.ending)
     try:
         yield asked
     finally:

@@ -67,4 +67,6 @@ def _for_people(record: Record) -> str:
         f"{record.service or '-'} {record.target or '-'} {record.address or '-'} {record.request_id}"
     )
     line = line + f" {record.code}" if record.code else line
+    # Refused, unresolved and failed TLS are one code: only the cause tells them apart.
+    line = line + f" ({record.cause})" if record.cause else line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) + "\n"

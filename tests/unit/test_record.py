@@ -136,6 +136,20 @@ async def test_line_of_the_log_is_one_line_whatever_was_asked(form):
         assert json.loads(stream.getvalue())["status"] == 200
 
 
+async def test_line_for_people_ends_with_the_cause():
+    one = exchange()
+    one.code = "bad_gateway"
+    one.error = GatewayError("bad_gateway", "Request to x failed", cause="connecting to x: refused\n")
+    stream = io.StringIO()
+    log = AccessLog("text", stream)
+    log(Record(one, 101.0, 0.0))
+    log(Record(exchange(), 101.0, 0.0))
+    log.close()
+    failed, fine = stream.getvalue().splitlines()
+    assert failed.endswith(" r-1 bad_gateway (connecting to x: refused\\n)")
+    assert fine.endswith(" r-1")
+
+
 async def test_log_that_cannot_be_written_loses_lines_and_counts_them():
     class Full(io.StringIO):
         def write(self, text: str) -> int:
