@@ -8,9 +8,9 @@ from typing import Any
 from gwproxy.config.loaded import Loaded
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
-from gwproxy.snapshot.pattern import REST, STATIC, Pattern, rank
 from gwproxy.snapshot.types import CompiledRoute, Snapshot
 from gwproxy.wire.path import split
+from gwproxy.wire.pattern import REST, STATIC, Pattern, rank
 
 
 def where(loaded: Loaded, route: CompiledRoute) -> dict[str, Any]:

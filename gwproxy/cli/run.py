@@ -13,7 +13,6 @@ from gwproxy.cli.told import Failed, refused
 from gwproxy.config.problems import ConfigError
 from gwproxy.runtime.listeners import ListenError
 from gwproxy.runtime.serve import serve
-from gwproxy.snapshot.compile import CompileError
 
 
 @click.command(short_help="Serve a file.")
@@ -27,7 +26,9 @@ def run(file: Path) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(file, os.environ))
-    except (ConfigError, CompileError) as error:
+    except ConfigError as error:
         raise refused(file, error.problems) from None
-    except (ListenError, OSError) as error:
+    except ListenError as error:
+        raise Failed(str(error)) from None
+    except OSError as error:
         raise Failed(f"gwproxy: {error}") from None

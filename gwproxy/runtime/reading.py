@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from msgspec import Struct
 from gwproxy.config.check import check, ordered
 from gwproxy.config.in_force import not_in_force
 from gwproxy.config.load import load
-from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import ConfigError, Key, Problem
-from gwproxy.config.services import Tls
+from gwproxy.config.loaded import Loaded, LoadError
+from gwproxy.config.problems import ConfigError, Problem
+from gwproxy.runtime.tls_files import unusable_files
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -30,8 +29,12 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Reading:
-    """Read a file to be served from. ConfigError with all problems; those of ties are compile's to tell."""
-    loaded = load(path, environ)
+    """Read a file to be served from. ConfigError with all problems."""
+    try:
+        loaded = load(path, environ)
+    except LoadError as error:
+        problems = ordered([*error.problems, *_unusable(error.loaded)], error.loaded.files)
+        raise ConfigError(tuple(problems)) from None
     problems = ordered([*check(loaded), *_unusable(loaded)], loaded.files)
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(tuple(problems))
@@ -48,27 +51,6 @@ def _unusable(loaded: Loaded) -> Iterator[Problem]:
     for index, address in enumerate(loaded.config.gateway.listen):
         if address.startswith("fd:"):
             hint = "socket activation does not exist yet"
-            yield loaded.problem(
-                "bad_listener", ("gateway", "listen", index), found=f'"{address}"', hint=hint
-            )
-    for name, service in loaded.config.services.items():
-        yield from _unusable_tls(loaded, ("services", name, "tls"), service.tls)
-
-
-def _unusable_tls(loaded: Loaded, key: Key, tls: Tls) -> Iterator[Problem]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if tls.ca:
-        try:
-            context.load_verify_locations(tls.ca)
-        except OSError as error:
-            yield _unreadable(loaded, (*key, "ca"), tls.ca, error)
-    if tls.cert:
-        try:
-            context.load_cert_chain(tls.cert, tls.key or None)
-        except OSError as error:
-            yield _unreadable(loaded, (*key, "cert"), f"{tls.cert}, {tls.key}", error)
-
-
-def _unreadable(loaded: Loaded, key: Key, found: str, error: OSError) -> Problem:
-    why = "no usable PEM in it" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
-    return loaded.problem("unreadable_file", key, found=f'"{found}"', hint=why)
+            key = ("gateway", "listen", index)
+            yield loaded.problem("bad_listener", key, found=loaded.shown(key, address), hint=hint)
+    yield from unusable_files(loaded)

@@ -18,11 +18,11 @@ from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import ConfigError, dotted
 from gwproxy.config.schema import Config
 from gwproxy.runtime.collector import Collector
+from gwproxy.runtime.listeners import told_with_place
 from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.reading import Reading, read_aside
 from gwproxy.runtime.signals import Asked, signals
 from gwproxy.runtime.worker import Worker
-from gwproxy.snapshot.compile import CompileError
 from gwproxy.telemetry.writer import AccessLog
 
 log = logging.getLogger("gwproxy")
@@ -41,12 +41,13 @@ async def serve(
     path: Path, environ: Mapping[str, str], *, access: IO[str] | None = None, own: IO[str] | None = None
 ) -> None:
     """Serve the file at `path` until a signal ends it. Access lines go to `access` (stdout), all others to `own`
-    (stderr). Raises ConfigError, CompileError, ListenError, OSError before it has begun to listen."""
+    (stderr). Raises ConfigError, ListenError, OSError before it has begun to listen."""
     with ExitStack() as held:
         asked = held.enter_context(signals())
         reading = await read_aside(path, environ)
         form = reading.loaded.config.log.format
         held.enter_context(logging_to(own or sys.stderr, form))
+        held.enter_context(told_with_place(reading.loaded))
         lines = AccessLog(form, access) if reading.loaded.config.log.access else None
         if lines is not None:
             held.callback(lines.close)
@@ -107,7 +108,7 @@ class _Serving:
             if not self._can_change(reading.loaded.config):
                 return
             await self._worker.reload(reading.loaded)
-        except (ConfigError, CompileError) as error:
+        except ConfigError as error:
             for problem in error.problems:
                 log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
             count = len(error.problems)

@@ -48,7 +48,7 @@ class Worker:
         self._reloading = asyncio.Lock()
 
     async def start(self) -> None:
-        """Compile, bind and listen. Raises CompileError, ListenError, OSError (TLS files)."""
+        """Compile, bind and listen. Raises ListenError, OSError (TLS files)."""
         bound = self._bind(await self._compile(self._loaded))
         self._server = GatewayServer(
             bound, self._wheel, self._trust(self._loaded), RequestIds(), self._recorder.__call__

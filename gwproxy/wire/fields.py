@@ -110,7 +110,7 @@ class Names:
         if _TOKEN.fullmatch(name) is None:
             raise refuse("bad_request", "Malformed field name")
         lower = name.lower()
-        found = (self._kind(lower), lower)
+        found = (self.kind(lower), lower)
         if len(self.seen) < _REMEMBERED and len(name) <= 64:
             self.seen[name] = found
         return found
@@ -132,7 +132,8 @@ class Names:
             self.lines[line] = read
         return read
 
-    def _kind(self, lower: bytes) -> int:
+    def kind(self, lower: bytes) -> int:
+        """What becomes of fields of this lower-case name."""
         kind = self._kinds.get(lower)
         if kind is not None or not self._aliases:
             return kind or KEEP
