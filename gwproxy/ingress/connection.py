@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gwproxy.deadlines import NEVER
 from gwproxy.errors import GatewayError
 from gwproxy.ingress.serving import Serving
-from gwproxy.ingress.writer import has_left, reset_on_close
+from gwproxy.ingress.writer import has_left, has_sent, reset_on_close
 from gwproxy.steps.protect import crowded, out_of_drain
 from gwproxy.wire.flow import HIGH, LOW
 from gwproxy.wire.receiver import (
@@ -30,6 +30,9 @@ from gwproxy.wire.receiver import (
 
 if TYPE_CHECKING:
     from gwproxy.ingress.server import GatewayServer
+
+FIRST_S: Final = 1.0
+"""How long a drain waits for the first request of a new connection."""
 
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
@@ -267,10 +270,15 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def end_idle(self) -> None:
-        """The worker drains: close if nothing is under way, else after the reply."""
-        self._serving.last = True
-        if self.receiver.state == IDLE and not self.receiver.held:
+        """The worker drains: close if nothing has come, else after the reply. Who has just connected has a moment."""
+        serving = self._serving
+        serving.last = True
+        if self.receiver.state != IDLE or self.receiver.held or has_sent(self._transport):
+            return
+        if serving.served:
             self._transport.close()
+        else:
+            self.server.wheel.set(self, self.server.wheel.now + FIRST_S)
 
     def kill(self) -> None:
         """The drain is over: who waits for an answer is told so, an answer half sent is cut."""

@@ -118,6 +118,7 @@ class GatewayServer(web.Server):
     def drain(self) -> None:
         """From here every reply is its connection's last."""
         self.draining = True
+        self.wheel.tick()
         for connection in list(self._open):
             connection.end_idle()
 

@@ -6,12 +6,54 @@ import contextlib
 import os
 import socket
 import stat
+from collections.abc import Mapping, Sequence
 
 BACKLOG = 4096
 
 
 class ListenError(Exception):
     """An address that cannot be listened on; the text says which and why."""
+
+
+class Listeners:
+    """The listening sockets of a process, by address, for as long as the configuration names them."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, socket.socket] = {}
+
+    def opened(self, addresses: Sequence[str]) -> dict[str, socket.socket]:
+        """A socket for each address: the one that is held, else a new one. ListenError, with no new one kept."""
+        wanted: dict[str, socket.socket] = {}
+        with contextlib.ExitStack() as undo:
+            for address in addresses:
+                # Port 0 may be asked for twice, and is another each time.
+                name = address if address not in wanted else f"{address}#{len(wanted)}"
+                wanted[name] = self._held.get(name) or undo.enter_context(listen_on(address))
+            undo.pop_all()
+        self._held.update(wanted)
+        return wanted
+
+    def only(self, sockets: Mapping[str, socket.socket]) -> None:
+        """Close all but these."""
+        for name in [name for name in self._held if name not in sockets]:
+            self._held.pop(name).close()
+
+    def shown(self) -> list[str]:
+        """Where it listens, for people."""
+        return [shown(sock) for sock in self._held.values()]
+
+    def close(self) -> None:
+        """Close all."""
+        self.only({})
+
+
+def shown(sock: socket.socket) -> str:
+    """The address of a listening socket, for people."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
+    return f"http://{host}:{name[1]}"
 
 
 def listen_on(address: str) -> socket.socket:

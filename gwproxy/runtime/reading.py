@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,8 +14,13 @@ from gwproxy.config.check import check, ordered
 from gwproxy.config.in_force import not_in_force
 from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import ConfigError, Key, Problem
+from gwproxy.config.problems import ConfigError, Key, Problem, dotted
+from gwproxy.config.schema import Config
 from gwproxy.config.services import Tls
+from gwproxy.snapshot.compile import compile
+
+# Decided when the process starts: the name in Via, and where and how lines are written.
+NEEDS_RESTART: Final = (("gateway", "instance"), ("log", "access"), ("log", "format"))
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -35,6 +41,8 @@ def read(path: Path, environ: Mapping[str, str]) -> Reading:
     problems = ordered([*check(loaded), *_unusable(loaded)], loaded.files)
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(tuple(problems))
+    # For what only the trie can know. Workers compile it again: a snapshot does not travel.
+    compile(loaded)
     return Reading(loaded=loaded, warnings=tuple(problems))
 
 
@@ -72,3 +80,12 @@ def _unusable_tls(loaded: Loaded, key: Key, tls: Tls) -> Iterator[Problem]:
 def _unreadable(loaded: Loaded, key: Key, found: str, error: OSError) -> Problem:
     why = "no usable PEM in it" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
     return loaded.problem("unreadable_file", key, found=f'"{found}"', hint=why)
+
+
+def restart_keys(running: Config, wanted: Config) -> list[str]:
+    """The keys in which `wanted` differs from what runs, and that only a restart can change."""
+    return [
+        dotted((table, key))
+        for table, key in NEEDS_RESTART
+        if getattr(getattr(running, table), key) != getattr(getattr(wanted, table), key)
+    ]

@@ -125,8 +125,8 @@ async def tiny_buffers(text: str, url: str) -> AsyncIterator[tuple[Gateway, Clie
     listening.listen(8)
     listening.setblocking(False)
     records: list[object] = []
-    worker = Worker(loads(with_listener(text), environ={"ORIGIN": url}), records.append, sockets=[listening])
-    await worker.start()
+    worker = Worker(loads(with_listener(text), environ={"ORIGIN": url}), records.append)
+    await worker.start({"tiny": listening})
     try:
         calling = socket.socket()
         calling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -1,0 +1,163 @@
+"""All workers of one supervisor: started, watched, replaced when they end, and told how the others are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from gwproxy.runtime import messages
+from gwproxy.runtime.member import SERVING, STARTING, Member
+from gwproxy.runtime.restarts import Restarts
+from gwproxy.telemetry.tally import Tally, merged
+
+log = logging.getLogger("gwproxy")
+
+WATCH_S: Final = 0.1
+SILENT_S: Final = 2.0
+"""A worker that says nothing for this long is stuck: it beats ten times a second."""
+START_S: Final = 30.0
+"""A worker that is not there by then never will be."""
+
+
+class Fleet:
+    """`bring_up` has a new worker serve; `members` are all that live, in whatever state."""
+
+    def __init__(self, environ: Mapping[str, str], bring_up: Callable[[Member], Awaitable[None]]) -> None:
+        self._environ = environ
+        self._bring_up = bring_up
+        self._wanted = 0
+        self._restarts: dict[int, Restarts] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._gone = Tally()
+        self._changed = asyncio.Event()
+        self._why = "no worker was started"
+        self._closing = False
+        self._ever = False
+        self.members: list[Member] = []
+        self.cut = 0
+
+    @property
+    def serving(self) -> list[Member]:
+        """The workers that serve."""
+        return [member for member in self.members if member.state == SERVING]
+
+    @property
+    def tally(self) -> Tally:
+        """What all have done, those that are gone too: it never falls."""
+        return merged([self._gone, *(member.beat.tally for member in self.members)])
+
+    def restarts(self, number: int) -> int:
+        """How often a worker of this place has been replaced."""
+        return self._restarts[number].count if number in self._restarts else 0
+
+    def last_words(self) -> str:
+        """Why the last worker that could not serve could not."""
+        return self._why
+
+    async def start(self, count: int) -> None:
+        """Start `count` workers, and wait until each serves or has ended. Where none serves, none is tried again."""
+        self.resize(count, 0.0)
+        while any(member.state == STARTING for member in self.members):
+            self._changed.clear()
+            await self._changed.wait()
+        self._ever = bool(self.serving)
+        if self._ever:
+            self.resize(count, 0.0)
+
+    def resize(self, count: int, drain_s: float) -> None:
+        """Have `count` workers from now on; those too many end within `drain_s`."""
+        self._wanted = count
+        for member in self.members:
+            if member.number >= count:
+                member.drain(drain_s)
+        there = {member.number for member in self.members}
+        for number in range(count):
+            if number not in there:
+                self._spawn(number)
+
+    def _spawn(self, number: int) -> None:
+        if self._closing or number >= self._wanted:
+            return
+        self._restarts.setdefault(number, Restarts())
+        member = Member(number, self._environ, self._ended, self._changed.set)
+        self.members.append(member)
+        self._run(self._bring_up(member))
+
+    def _run(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _ended(self, member: Member) -> None:
+        """A worker's process is over, for whatever reason."""
+        self.members.remove(member)
+        self._gone = merged([self._gone, member.beat.tally])
+        self.cut += member.cut
+        self._changed.set()
+        self._why = member.why or self._why
+        if self._closing or member.draining or not self._ever:
+            return
+        delay = self._restarts[member.number].delay_s(time.monotonic() - member.began)
+        log.error("%r ended: %s; replaced %s", member, member.why, f"in {delay:g} s" if delay else "at once")
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._spawn, member.number)
+        else:
+            self._spawn(member.number)
+
+    async def watch(self) -> None:
+        """See that every worker's loop turns, and tell each how the others are. Until cancelled."""
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = time.monotonic()
+            if now - last > SILENT_S / 2:
+                # It was us who stood still: nobody can have been heard.
+                for member in self.members:
+                    member.heard_at = now
+            last = now
+            for member in list(self.members):
+                if now - member.heard_at > (START_S if member.state == STARTING else SILENT_S):
+                    member.stuck()
+            self._tell()
+
+    def _tell(self) -> None:
+        there = [member for member in self.serving if member.fresh]
+        if not there:
+            return
+        mean = sum(member.beat.connections for member in there) / len(there)
+        accepting = sum(member.beat.accepting for member in there)
+        for member in there:
+            member.tell(messages.Fleet(mean, accepting > member.beat.accepting))
+
+    def drain(self, seconds: float) -> None:
+        """Have all end within `seconds`; nobody is replaced any more."""
+        self._closing = True
+        for member in self.members:
+            member.drain(seconds)
+
+    async def emptied(self, within_s: float) -> None:
+        """Wait until all have ended; who has not after `within_s` is killed."""
+        try:
+            async with asyncio.timeout(within_s):
+                while self.members:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End all that are left, at once."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        for member in self.members:
+            member.kill()
+        while self.members:
+            self._changed.clear()
+            await self._changed.wait()

@@ -1,0 +1,128 @@
+"""What the supervisor and its workers say to each other: msgspec structs, one a packet, told apart by their tag.
+
+A configuration travels as a file in memory whose descriptor goes with `Prepare`, so that every packet is small and
+whole. `Drain` and `Ended` keep their form for ever: after an upgrade a new supervisor says the one to old workers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.places import Places
+from gwproxy.config.schema import Config
+from gwproxy.config.units import plain, typed
+from gwproxy.telemetry.tally import Tally
+
+VERSION: Final = 1
+"""Of this language. A worker that speaks another is replaced."""
+
+
+class Message(Struct, frozen=True, tag=True, array_like=True):
+    """Anything that is said."""
+
+
+# -- by the supervisor
+
+
+class Prepare(Message, frozen=True):
+    """Compile the configuration of `generation` and go on serving the one in force.
+
+    With it come descriptors: the configuration, then a listening socket for each of `listeners`.
+    """
+
+    generation: int
+    instance: str
+    listeners: tuple[str, ...]
+
+
+class Swap(Message, frozen=True):
+    """Serve the prepared `generation` from the next request on."""
+
+    generation: int
+
+
+class Forget(Message, frozen=True):
+    """Let go of the prepared `generation`: somebody could not prepare it, so nobody serves it."""
+
+    generation: int
+
+
+class Drain(Message, frozen=True):
+    """Accept no more, finish what is under way within `seconds`, and end."""
+
+    seconds: float
+
+
+class Fleet(Message, frozen=True):
+    """How many connections a worker has on average, and whether more than one worker accepts."""
+
+    mean: float
+    others: bool
+
+
+# -- by a worker
+
+
+class Hello(Message, frozen=True):
+    """A worker is there."""
+
+    version: int
+    pid: int
+
+
+class Prepared(Message, frozen=True):
+    """`generation` can be swapped in."""
+
+    generation: int
+
+
+class Refused(Message, frozen=True):
+    """`generation` cannot be prepared."""
+
+    generation: int
+    why: str
+
+
+class Swapped(Message, frozen=True):
+    """`generation` is served."""
+
+    generation: int
+
+
+class Beat(Message, frozen=True):
+    """The loop turns. What the worker has done since it began, and has open now."""
+
+    tally: Tally
+    connections: int
+    accepting: bool
+    longest_gc_s: float
+
+
+class Ended(Message, frozen=True):
+    """The drain is over, and `cut` connections were cut for it."""
+
+    cut: int
+
+
+ToWorker = Prepare | Swap | Forget | Drain | Fleet
+ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Ended
+
+encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
+to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode
+to_supervisor: Final = msgspec.msgpack.Decoder(ToSupervisor).decode
+
+_config: Final = msgspec.msgpack.Decoder(Config, dec_hook=typed)
+
+
+def packed(loaded: Loaded) -> bytes:
+    """A configuration for workers: they need neither its files nor where its keys stood."""
+    return encode(loaded.config)
+
+
+def unpacked(data: bytes) -> Loaded:
+    """What `packed` made. Raises msgspec.ValidationError for what is of another version."""
+    return Loaded(config=_config.decode(data), places=Places(""), files=())
