@@ -53,12 +53,6 @@ async def read_aside(path: Path, environ: Mapping[str, str]) -> Reading:
 
 def _unusable(loaded: Loaded) -> Iterator[Problem]:
     """What only the machine that serves can know, so that `check` may run elsewhere."""
-    for index, address in enumerate(loaded.config.gateway.listen):
-        if address.startswith("fd:"):
-            hint = "socket activation does not exist yet"
-            yield loaded.problem(
-                "bad_listener", ("gateway", "listen", index), found=f'"{address}"', hint=hint
-            )
     for name, service in loaded.config.services.items():
         yield from _unusable_tls(loaded, ("services", name, "tls"), service.tls)
 

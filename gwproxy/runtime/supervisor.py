@@ -27,6 +27,7 @@ from gwproxy.runtime.plan import Plan
 from gwproxy.runtime.reading import Reading, read_aside, restart_keys
 from gwproxy.runtime.signals import Asked
 from gwproxy.runtime.status import Status
+from gwproxy.runtime.systemd import Notifier, inherited
 from gwproxy.snapshot.compile import CompileError
 
 log = logging.getLogger("gwproxy")
@@ -48,7 +49,8 @@ class Supervisor:
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self._path = path
         self._environ = environ
-        self._listeners = Listeners()
+        self._listeners = Listeners(inherited(environ))
+        self._systemd = Notifier(environ)
         self._changing = asyncio.Lock()
         self._remarked: set[str] = set()
         self._plan: Plan | None = None
@@ -76,8 +78,10 @@ class Supervisor:
                 raise NoWorker(self.fleet.last_words())
             for address in self._listeners.shown():
                 log.info("listening on %s", address)
+            self._systemd.keep(self._listeners.own)
+            self._systemd.ready(f"serving {self._path}")
             with contextlib.ExitStack() as tasks:
-                for work in (self._reload_when(asked), self.fleet.watch()):
+                for work in (self._reload_when(asked), self.fleet.watch(), self._live()):
                     tasks.callback(asyncio.create_task(work).cancel)
                 await asked.stop.wait()
             await self._stop(asked)
@@ -106,6 +110,13 @@ class Supervisor:
                 member.serves()
                 return
 
+    async def _live(self) -> None:
+        """systemd's watchdog is fed while this loop turns and a worker does."""
+        while self._systemd.watchdog_s is not None:
+            if any(member.fresh for member in self.fleet.serving):
+                self._systemd.alive()
+            await asyncio.sleep(self._systemd.watchdog_s)
+
     # -- change
 
     def _remark(self, reading: Reading) -> None:
@@ -126,6 +137,7 @@ class Supervisor:
     async def reload(self) -> Outcome:
         """Read the file again and have all workers serve it, or none. Never raises; the log tells the outcome too."""
         async with self._changing:
+            self._systemd.reloading()
             try:
                 outcome = await self._change()
             except (ConfigError, CompileError) as error:
@@ -137,6 +149,9 @@ class Supervisor:
                 outcome = refusal(f"a mistake of gwproxy's own: {error!r}")
         outcome.tell()
         self._last_reload = outcome.lines
+        if not self._stopping:
+            # Also after a refusal: `systemctl reload` waits for it, and finds the reason in the status.
+            self._systemd.ready(outcome.lines[-1])
         return outcome
 
     async def _change(self) -> Outcome:
@@ -182,6 +197,7 @@ class Supervisor:
         members = self.fleet.serving
         await asyncio.gather(*(member.swap(plan.generation) for member in members))
         self._listeners.only(plan.sockets)
+        self._systemd.keep(self._listeners.own)
         old.close()
         gateway = plan.reading.loaded.config.gateway
         self.fleet.resize(workers_of(plan.reading), float(gateway.drain_timeout))
@@ -210,6 +226,7 @@ class Supervisor:
     async def _stop(self, asked: Asked) -> None:
         self._stopping = True
         drain = self.plan.reading.loaded.config.gateway.drain_timeout
+        self._systemd.stopping(float(drain) + 2 * MARGIN_S)
         log.info("stopping: what is under way may end within %s, a second signal cuts it off", drain)
         # First ours: from here only those who have connected already wait, and workers take them all.
         self._listeners.close()

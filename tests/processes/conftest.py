@@ -11,7 +11,7 @@ import pytest
 
 FILE = """
 [gateway]
-listen = ["127.0.0.1:{port}"]
+listen = {listen}
 workers = {workers}
 drain_timeout = "{drain}"
 {gateway}
@@ -35,9 +35,10 @@ def write(tmp_path: Path) -> Callable[..., str]:
     """Writes a configuration, and gives the name of its file."""
 
     def write(url: str = "http://127.0.0.1:1", **values: object) -> str:
-        usual = {"port": 0, "workers": 2, "drain": "10s", "gateway": "", "mark": "one"}
+        usual = {"workers": 2, "drain": "10s", "gateway": "", "mark": "one", "url": url}
+        usual["listen"] = f'["127.0.0.1:{values.pop("port", 0)}"]'
         file = tmp_path / "routes.toml"
-        file.write_text(FILE.format(**usual | {"url": url} | values), encoding="utf-8")
+        file.write_text(FILE.format(**usual | values), encoding="utf-8")
         return str(file)
 
     return write

@@ -59,12 +59,15 @@ class Runtime:
         self.folder = folder
         self.started: list[Process] = []
 
-    async def __call__(self, *words: str, environ: Sequence[tuple[str, str]] = ()) -> Process:
+    async def __call__(
+        self, *words: str, environ: Sequence[tuple[str, str]] = (), before: Sequence[str] = ()
+    ) -> Process:
+        """Starts the command, by way of the program and options of `before` where there are any."""
         piped = asyncio.subprocess.PIPE
         # The checkout's own gwproxy, whatever folder it runs in.
         own = {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(self.folder)}
         made = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gwproxy", *words, stdout=piped, stderr=piped,
+            *before, sys.executable, "-m", "gwproxy", *words, stdout=piped, stderr=piped,
             env={**os.environ, **own, **dict(environ)}, limit=1 << 20,
         )  # fmt: skip
         self.started.append(Process(made))
