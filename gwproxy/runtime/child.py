@@ -34,6 +34,7 @@ from gwproxy.runtime.messages import (
     Prepare,
     Prepared,
     Refused,
+    Reopen,
     Swap,
     Swapped,
     encode,
@@ -61,6 +62,7 @@ class Child:
         self._held = held
         self._worker: Worker | None = None
         self._collector = Collector()
+        self._lines: AccessLog | None = None
         self._ready: dict[int, tuple[Ready | None, dict[str, socket.socket]]] = {}
         self._asked: asyncio.Queue[tuple[Any, list[int]]] = asyncio.Queue()
         self._drain_s: float | None = None
@@ -123,6 +125,9 @@ class Child:
                 await self._swap(message.generation)
             elif isinstance(message, Forget):
                 self._forget(message.generation)
+            elif isinstance(message, Reopen):
+                if self._lines is not None:
+                    self._lines.reopen()
             elif isinstance(message, Fleet):
                 self._fleet = message
                 await self._balance()
@@ -157,10 +162,10 @@ class Child:
             return await self._worker.prepare(loaded)
         logs = loaded.config.log
         self._held.enter_context(logging_to(sys.stderr, logs.format))
-        lines = AccessLog(logs.format) if logs.access else None
-        if lines is not None:
-            self._held.callback(lines.close)
-        worker = Worker(loaded, record=lines, instance=message.instance)
+        if logs.access:
+            self._lines = AccessLog(logs.format, logs.file)
+            self._held.callback(self._lines.close)
+        worker = Worker(loaded, record=self._lines, instance=message.instance)
         # It has its routes before it has its sockets, which it is given by the first swap.
         await worker.start({})
         self._worker = worker
@@ -194,7 +199,8 @@ class Child:
         worker = self._worker
         if worker is not None:
             open_now, accepting = len(worker.server.connections), worker.accepting.on
-            self._channel.say(Beat(tally(worker.counters), open_now, accepting, self._collector.longest_s))
+            lost = self._lines.lost if self._lines is not None else 0
+            self._channel.say(Beat(tally(worker.counters, lost), open_now, accepting, self._collector.longest_s))
 
     async def _balance(self) -> None:
         """Let others accept while they have fewer; never when there are no others."""

@@ -135,6 +135,11 @@ class Fleet:
         for member in there:
             member.tell(messages.Fleet(mean, accepting > member.beat.accepting))
 
+    def reopen(self) -> None:
+        """Have all write to new log files."""
+        for member in self.members:
+            member.tell(messages.Reopen())
+
     def drain(self, seconds: float) -> None:
         """Have all end within `seconds`; nobody is replaced any more."""
         self._closing = True

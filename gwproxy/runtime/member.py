@@ -25,6 +25,7 @@ from gwproxy.runtime.messages import (
     Prepare,
     Prepared,
     Refused,
+    Reopen,
     Swap,
     Swapped,
     encode,
@@ -158,9 +159,9 @@ class Member:
             self.state = SERVING
             self._changed()
 
-    def tell(self, fleet: Fleet) -> None:
-        """How the others are."""
-        self._channel.say(fleet)
+    def tell(self, message: Fleet | Reopen) -> None:
+        """What wants no answer."""
+        self._channel.say(message)
 
     def status(self, restarts: int) -> WorkerStatus:
         """How it is now."""

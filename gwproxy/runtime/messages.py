@@ -57,6 +57,10 @@ class Drain(Message, frozen=True):
     seconds: float
 
 
+class Reopen(Message, frozen=True):
+    """The log file has been moved away: write to a new one."""
+
+
 class Fleet(Message, frozen=True):
     """How many connections a worker has on average, and whether more than one worker accepts."""
 
@@ -108,7 +112,7 @@ class Ended(Message, frozen=True):
     cut: int
 
 
-ToWorker = Prepare | Swap | Forget | Drain | Fleet
+ToWorker = Prepare | Swap | Forget | Drain | Reopen | Fleet
 ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Ended
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode

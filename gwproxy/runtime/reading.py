@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from gwproxy.config.services import Tls
 from gwproxy.snapshot.compile import compile
 
 # Decided when the process starts: the name in Via, and where and how lines are written.
-NEEDS_RESTART: Final = (("gateway", "instance"), ("log", "access"), ("log", "format"))
+NEEDS_RESTART: Final = (("gateway", "instance"), ("log", "access"), ("log", "file"), ("log", "format"))
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -53,6 +54,12 @@ async def read_aside(path: Path, environ: Mapping[str, str]) -> Reading:
 
 def _unusable(loaded: Loaded) -> Iterator[Problem]:
     """What only the machine that serves can know, so that `check` may run elsewhere."""
+    file = loaded.config.log.file
+    if file and loaded.config.log.access:
+        try:
+            os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        except OSError as error:
+            yield _unreadable(loaded, ("log", "file"), file, error)
     for name, service in loaded.config.services.items():
         yield from _unusable_tls(loaded, ("services", name, "tls"), service.tls)
 

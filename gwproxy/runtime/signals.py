@@ -12,14 +12,17 @@ ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Asked:
-    """`stop`: the first SIGTERM or SIGINT; `at_once`: the second; `reload`: SIGHUP, cleared by who heeds it."""
+    """`stop`: the first SIGTERM or SIGINT; `at_once`: the second; `reload`, `reopen`: SIGHUP and SIGUSR1, each cleared
+    by who heeds it.
+    """
 
-    __slots__ = ("at_once", "reload", "stop")
+    __slots__ = ("at_once", "reload", "reopen", "stop")
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.at_once = asyncio.Event()
         self.reload = asyncio.Event()
+        self.reopen = asyncio.Event()
 
     def ending(self) -> None:
         """SIGTERM or SIGINT has come."""
@@ -28,13 +31,14 @@ class Asked:
 
 @contextmanager
 def signals() -> Iterator[Asked]:
-    """Hear SIGTERM, SIGINT and SIGHUP while the running loop runs. Only in the main thread."""
+    """Hear SIGTERM, SIGINT, SIGHUP and SIGUSR1 while the running loop runs. Only in the main thread."""
     loop, asked = asyncio.get_running_loop(), Asked()
     for number in ENDING:
         loop.add_signal_handler(number, asked.ending)
     loop.add_signal_handler(signal.SIGHUP, asked.reload.set)
+    loop.add_signal_handler(signal.SIGUSR1, asked.reopen.set)
     try:
         yield asked
     finally:
-        for number in (*ENDING, signal.SIGHUP):
+        for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1):
             loop.remove_signal_handler(number)

@@ -81,7 +81,7 @@ class Supervisor:
             self._systemd.keep(self._listeners.own)
             self._systemd.ready(f"serving {self._path}")
             with contextlib.ExitStack() as tasks:
-                for work in (self._reload_when(asked), self.fleet.watch(), self._live()):
+                for work in (self._reload_when(asked), self._reopen_when(asked), self.fleet.watch(), self._live()):
                     tasks.callback(asyncio.create_task(work).cancel)
                 await asked.stop.wait()
             await self._stop(asked)
@@ -133,6 +133,13 @@ class Supervisor:
             # Before reading: who writes the file again while it is being read is heard again.
             asked.reload.clear()
             await self.reload()
+
+    async def _reopen_when(self, asked: Asked) -> None:
+        while True:
+            await asked.reopen.wait()
+            asked.reopen.clear()
+            self.fleet.reopen()
+            log.info("log files are opened anew")
 
     async def reload(self) -> Outcome:
         """Read the file again and have all workers serve it, or none. Never raises; the log tells the outcome too."""

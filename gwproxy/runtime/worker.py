@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -24,7 +24,7 @@ from gwproxy.runtime.live import Live
 from gwproxy.snapshot.bind import Bound, bind
 from gwproxy.snapshot.compile import compile_slices
 from gwproxy.telemetry.ids import RequestIds
-from gwproxy.telemetry.record import Counters, Record, Recorder
+from gwproxy.telemetry.record import Counters, Recorder, Taker
 
 T = TypeVar("T")
 
@@ -43,12 +43,11 @@ class Ready:
 class Worker:
     """Serves one configuration after another on the same sockets.
 
-    `record` gets the record of each exchange; without it exchanges are only counted. `instance` is its name in Via.
+    `record` gets each exchange when it has ended, with the monotonic and the wall clock's time; without it exchanges
+    are only counted. `instance` is its name in Via.
     """
 
-    def __init__(
-        self, loaded: Loaded, record: Callable[[Record], None] | None = None, *, instance: str = ""
-    ) -> None:
+    def __init__(self, loaded: Loaded, record: Taker | None = None, *, instance: str = "") -> None:
         self._loaded = loaded
         self._instance = instance or loaded.config.gateway.instance or secrets.token_hex(4)
         self._wheel = Wheel()

@@ -19,17 +19,19 @@ class Tally(Struct, frozen=True):
     tries: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    log_lost: int = 0
     by_status: dict[int, int] = {}
     by_code: dict[str, int] = {}
 
 
-def tally(counters: Counters) -> Tally:
-    """The counters of this process."""
+def tally(counters: Counters, log_lost: int = 0) -> Tally:
+    """The counters of this process; `log_lost` lines of its access log could not be written."""
     return Tally(
         exchanges=counters.exchanges,
         tries=counters.tries,
         bytes_in=counters.bytes_in,
         bytes_out=counters.bytes_out,
+        log_lost=log_lost,
         by_status={status: count for status, count in enumerate(counters.by_status) if count},
         by_code=dict(counters.by_code),
     )
@@ -43,6 +45,7 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         tries=sum(each.tries for each in found),
         bytes_in=sum(each.bytes_in for each in found),
         bytes_out=sum(each.bytes_out for each in found),
+        log_lost=sum(each.log_lost for each in found),
         by_status=_summed(each.by_status for each in found),
         by_code=_summed(each.by_code for each in found),
     )
