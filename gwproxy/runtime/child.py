@@ -20,17 +20,21 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from gwproxy.runtime.channel import Channel
+from gwproxy.deadlines import NEVER
+from gwproxy.runtime.channel import MOST_FDS, Channel
 from gwproxy.runtime.collector import Collector
 from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.messages import (
     VERSION,
+    Adopt,
     Beat,
     Drain,
     Ended,
     Fleet,
     Forget,
+    Handed,
     Hello,
+    Leaving,
     Prepare,
     Prepared,
     Refused,
@@ -68,6 +72,8 @@ class Child:
         self._drain_s: float | None = None
         self._draining = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._hands_over = False
+        self._news = False
         self._fleet = Fleet(0.0, False)
         self._channel = Channel(
             control, encode=encode, decode=to_worker, heard=self._hear, lost=self._orphaned
@@ -76,7 +82,7 @@ class Child:
     def _hear(self, message: Any, fds: list[int]) -> None:
         if isinstance(message, Drain):
             # Out of turn: whatever is being prepared is of no more use.
-            self.drain(message.seconds)
+            self.drain(message.seconds, hand_over=message.hand_over)
         else:
             self._asked.put_nowait((message, fds))
 
@@ -84,18 +90,24 @@ class Child:
         log.warning("the supervisor is gone: finishing what is under way")
         self.drain(None)
 
-    def drain(self, seconds: float | None) -> None:
+    def _asked_to_leave(self) -> None:
+        """SIGTERM to this process alone: a successor is needed, and may have what is idle here."""
+        self._channel.say(Leaving())
+        self.drain(None, hand_over=True)
+
+    def drain(self, seconds: float | None, *, hand_over: bool = False) -> None:
         """End within `seconds`; None: within the configuration's drain_timeout. At once where that is 0."""
         if not seconds and seconds is not None:
             self._hurry.set()
         if not self._draining.is_set():
             self._drain_s = seconds
+            self._hands_over = hand_over
             self._draining.set()
 
     async def run(self) -> None:
         """Serve, until the drain is over."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.drain, None)
+        loop.add_signal_handler(signal.SIGTERM, self._asked_to_leave)
         self._channel.say(Hello(VERSION, os.getpid()))
         serving = asyncio.create_task(self._obey())
         beating = asyncio.create_task(self._beat())
@@ -111,10 +123,28 @@ class Child:
     async def _end(self) -> None:
         if self._worker is None:
             return
+        if self._hands_over:
+            await self._worker.accepting.close()
+            self._hand_over(self._worker.server.hand_over())
         cut = await self._worker.stop(self._drain_s, at_once=self._hurry)
         self._say_beat()
         self._channel.say(Ended(cut))
         self._collector.stop()
+
+    def _hand_over(self, fds: list[int]) -> None:
+        for at in range(0, len(fds), MOST_FDS):
+            self._channel.say(Handed(), fds[at : at + MOST_FDS])
+        for fd in fds:
+            os.close(fd)
+
+    async def _adopt(self, fds: list[int]) -> None:
+        """Connections that another worker had. One that its caller has closed meanwhile tells so when it is read."""
+        assert self._worker is not None
+        loop = asyncio.get_running_loop()
+        for fd in fds:
+            sock = socket.socket(fileno=fd)
+            sock.setblocking(False)
+            await loop.connect_accepted_socket(self._worker.server, sock)
 
     async def _obey(self) -> None:
         while True:
@@ -125,11 +155,13 @@ class Child:
                 await self._swap(message.generation)
             elif isinstance(message, Forget):
                 self._forget(message.generation)
+            elif isinstance(message, Adopt):
+                await self._adopt(fds)
             elif isinstance(message, Reopen):
                 if self._lines is not None:
                     self._lines.reopen()
-            elif isinstance(message, Fleet):
-                self._fleet = message
+            elif isinstance(message, Fleet | None):
+                self._fleet = message or self._fleet
                 await self._balance()
 
     # -- a configuration
@@ -168,6 +200,7 @@ class Child:
         worker = Worker(loaded, record=self._lines, instance=message.instance)
         # It has its routes before it has its sockets, which it is given by the first swap.
         await worker.start({})
+        worker.server.full = self._full
         self._worker = worker
         self._collector.start(lambda: worker.counters.exchanges)
         return None
@@ -195,23 +228,37 @@ class Child:
             self._say_beat()
             await asyncio.sleep(BEAT_S)
 
-    def _say_beat(self) -> None:
+    def _say_beat(self, *, look: bool = False) -> None:
         worker = self._worker
         if worker is not None:
             open_now, accepting = len(worker.server.connections), worker.accepting.on
             lost = self._lines.lost if self._lines is not None else 0
-            self._channel.say(Beat(tally(worker.counters, lost), open_now, accepting, self._collector.longest_s))
+            longest = self._collector.longest_s
+            self._channel.say(Beat(tally(worker.counters, lost), open_now, accepting, longest, look))
+
+    def _full(self) -> None:
+        """A connection more than this worker's share has come."""
+        assert self._worker is not None
+        self._worker.server.full_at = NEVER
+        self._news = True
+        self._asked.put_nowait((None, []))
 
     async def _balance(self) -> None:
         """Let others accept while they have fewer; never when there are no others."""
         if self._worker is None:
             return
-        own, accepting = len(self._worker.server.connections), self._worker.accepting
-        above = own > max(self._fleet.mean * SHARE, FEW)
-        if accepting.on and above and self._fleet.others:
+        server, accepting = self._worker.server, self._worker.accepting
+        own, share = len(server.connections), max(self._fleet.mean * SHARE + 2, FEW)
+        was, news, self._news = accepting.on, self._news, False
+        if accepting.on and own > share and self._fleet.others:
             await accepting.pause()
-        elif not accepting.on and not above:
+        elif not accepting.on and (own <= share or not self._fleet.others):
             await accepting.resume()
+        if accepting.on:
+            # Who alone accepts can't stop, but can say so, and is told when another does.
+            server.full_at = max(share, own + own // 16 + 2)
+        if accepting.on != was or news:
+            self._say_beat(look=True)
 
 
 async def _serve(number: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from gwproxy.runtime import messages
-from gwproxy.runtime.member import SERVING, STARTING, Member
+from gwproxy.runtime.member import DRAINING, SERVING, STARTING, Member
 from gwproxy.runtime.restarts import Restarts
 from gwproxy.telemetry.tally import Tally, merged
 
@@ -18,6 +19,8 @@ log = logging.getLogger("gwproxy")
 WATCH_S: Final = 0.1
 SILENT_S: Final = 2.0
 """A worker that says nothing for this long is stuck: it beats ten times a second."""
+AT_ONCE: Final = 64
+"""Connections given to one worker before the next is looked at."""
 START_S: Final = 30.0
 """A worker that is not there by then never will be."""
 
@@ -36,6 +39,8 @@ class Fleet:
         self._why = "no worker was started"
         self._closing = False
         self._ever = False
+        # Connections between two workers: their old one has let go of them, and no other serves yet.
+        self._orphans: list[int] = []
         self.members: list[Member] = []
         self.cut = 0
 
@@ -72,8 +77,8 @@ class Fleet:
         self._wanted = count
         for member in self.members:
             if member.number >= count:
-                member.drain(drain_s)
-        there = {member.number for member in self.members}
+                member.drain(drain_s, hand_over=True)
+        there = {member.number for member in self.members if member.state != DRAINING}
         for number in range(count):
             if number not in there:
                 self._spawn(number)
@@ -82,7 +87,7 @@ class Fleet:
         if self._closing or number >= self._wanted:
             return
         self._restarts.setdefault(number, Restarts())
-        member = Member(number, self._environ, self._ended, self._changed.set)
+        member = Member(number, self._environ, self)
         self.members.append(member)
         self._run(self._bring_up(member))
 
@@ -94,14 +99,45 @@ class Fleet:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _ended(self, member: Member) -> None:
+    def serves(self, member: Member) -> None:
+        """A worker has come up."""
+        self._changed.set()
+        self._place()
+
+    def leaves(self, member: Member) -> None:
+        """A worker ends because somebody else has asked it to: its successor starts now, and not when it is gone."""
+        if not self._closing:
+            log.info("%r was asked to end; replaced at once", member)
+            self._spawn(member.number)
+
+    def handed(self, fds: list[int]) -> None:
+        """Idle connections want another worker."""
+        self._orphans += fds
+        self._place()
+
+    def _place(self) -> None:
+        there = self.serving
+        if not there:
+            return
+        orphans, self._orphans = self._orphans, []
+        for at in range(0, len(orphans), AT_ONCE):
+            some = orphans[at : at + AT_ONCE]
+            # Whoever has the fewest by its last word, counting what it is given now.
+            member = min(there, key=lambda one: one.beat.connections + one.given)
+            member.given += len(some)
+            member.adopt(some)
+            for fd in some:
+                os.close(fd)
+
+    def ended(self, member: Member) -> None:
         """A worker's process is over, for whatever reason."""
+        drained = member.state_before_end == DRAINING
         self.members.remove(member)
         self._gone = merged([self._gone, member.beat.tally])
         self.cut += member.cut
         self._changed.set()
         self._why = member.why or self._why
-        if self._closing or member.draining or not self._ever:
+        if self._closing or drained or not self._ever:
             return
         delay = self._restarts[member.number].delay_s(time.monotonic() - member.began)
         log.error("%r ended: %s; replaced %s", member, member.why, f"in {delay:g} s" if delay else "at once")
@@ -124,9 +160,10 @@ class Fleet:
             for member in list(self.members):
                 if now - member.heard_at > (START_S if member.state == STARTING else SILENT_S):
                     member.stuck()
-            self._tell()
+            self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell every worker how the others are."""
         there = [member for member in self.serving if member.fresh]
         if not there:
             return
@@ -161,6 +198,9 @@ class Fleet:
         self._closing = True
         for task in list(self._tasks):
             task.cancel()
+        for fd in self._orphans:
+            os.close(fd)
+        self._orphans.clear()
         for member in self.members:
             member.kill()
         while self.members:

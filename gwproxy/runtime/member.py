@@ -10,18 +10,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from gwproxy.runtime.channel import Channel
 from gwproxy.runtime.messages import (
     VERSION,
+    Adopt,
     Beat,
     Drain,
     Ended,
     Fleet,
     Forget,
+    Handed,
     Hello,
+    Leaving,
     Prepare,
     Prepared,
     Refused,
@@ -48,6 +51,25 @@ LAST_WORDS_S: Final = 0.2
 """Between the signal that has a stuck worker tell where it stands, and the one that ends it."""
 
 
+class Watcher(Protocol):
+    """Who is told what becomes of a worker."""
+
+    def serves(self, member: Member) -> None:
+        """It serves what is in force."""
+
+    def leaves(self, member: Member) -> None:
+        """It has begun to drain, without having been asked by us."""
+
+    def handed(self, fds: list[int]) -> None:
+        """It gives its idle connections away."""
+
+    def tell(self) -> None:
+        """Somebody's share has changed: all should know."""
+
+    def ended(self, member: Member) -> None:
+        """Its process is over."""
+
+
 class Member:
     """A worker. `number` is its place in the fleet, which its successor will have."""
 
@@ -55,8 +77,7 @@ class Member:
         self,
         number: int,
         environ: Mapping[str, str],
-        ended: Callable[[Member], None],
-        changed: Callable[[], None],
+        fleet: Watcher,
     ) -> None:
         self.number = number
         self.state = STARTING
@@ -65,10 +86,11 @@ class Member:
         self.began = self.heard_at = time.monotonic()
         self.why = ""
         self.cut = 0
-        self.draining = False
         self._killed = False
-        self._ended = ended
-        self._changed = changed
+        self.state_before_end = STARTING
+        # Connections handed to it that its last beat may not count yet.
+        self.given = 0
+        self._fleet = fleet
         self._answers: dict[tuple[str, int], asyncio.Future[str]] = {}
         self._loop = asyncio.get_running_loop()
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -102,7 +124,9 @@ class Member:
     def _hear(self, message: Any, fds: list[int]) -> None:
         self.heard_at = time.monotonic()
         if isinstance(message, Beat):
-            self.beat = message
+            self.beat, self.given = message, 0
+            if message.look:
+                self._fleet.tell()
         elif isinstance(message, Prepared):
             self._answer("prepare", message.generation, "")
         elif isinstance(message, Refused):
@@ -111,6 +135,12 @@ class Member:
         elif isinstance(message, Swapped):
             self.generation = message.generation
             self._answer("swap", message.generation, "")
+        elif isinstance(message, Handed):
+            self._fleet.handed(fds)
+        elif isinstance(message, Leaving):
+            if self.state == SERVING:
+                self.state = DRAINING
+                self._fleet.leaves(self)
         elif isinstance(message, Ended):
             self.cut = message.cut
         elif isinstance(message, Hello) and message.version != VERSION:
@@ -146,18 +176,21 @@ class Member:
         """What was prepared is not wanted."""
         self._channel.say(Forget(generation))
 
-    def drain(self, seconds: float) -> None:
-        """Finish within `seconds` and end."""
+    def drain(self, seconds: float, *, hand_over: bool = False) -> None:
+        """Finish within `seconds` and end; `hand_over` what is idle."""
         if self.state != ENDED:
             self.state = DRAINING
-            self.draining = True
-            self._channel.say(Drain(seconds))
+            self._channel.say(Drain(seconds, hand_over))
+
+    def adopt(self, fds: list[int]) -> None:
+        """Serve these connections. Their descriptors stay the caller's to close."""
+        self._channel.say(Adopt(), fds)
 
     def serves(self) -> None:
         """It has swapped in what is in force."""
         if self.state == STARTING:
             self.state = SERVING
-            self._changed()
+            self._fleet.serves(self)
 
     def tell(self, message: Fleet | Reopen) -> None:
         """What wants no answer."""
@@ -195,7 +228,7 @@ class Member:
         self._loop.remove_reader(self._pidfd)
         code = self._process.wait()
         os.close(self._pidfd)
-        self.state = ENDED
+        self.state_before_end, self.state = self.state, ENDED
         # The last it had to say may still wait there.
         self._channel.read_rest()
         self._channel.close()
@@ -204,7 +237,7 @@ class Member:
             if not future.done():
                 future.set_result(ENDED)
         self._answers.clear()
-        self._ended(self)
+        self._fleet.ended(self)
 
 
 def _how(code: int) -> str:

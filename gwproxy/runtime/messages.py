@@ -52,9 +52,17 @@ class Forget(Message, frozen=True):
 
 
 class Drain(Message, frozen=True):
-    """Accept no more, finish what is under way within `seconds`, and end."""
+    """Accept no more, finish what is under way within `seconds`, and end.
+
+    `hand_over`: idle connections come back as `Handed` instead of being closed.
+    """
 
     seconds: float
+    hand_over: bool = False
+
+
+class Adopt(Message, frozen=True):
+    """Serve the connections whose descriptors come with this: another worker had them, and has nothing of them left."""
 
 
 class Reopen(Message, frozen=True):
@@ -98,12 +106,24 @@ class Swapped(Message, frozen=True):
 
 
 class Beat(Message, frozen=True):
-    """The loop turns. What the worker has done since it began, and has open now."""
+    """The loop turns. What the worker has done since it began, and has open now.
+
+    `look`: its share of the fleet has changed, and the others should know before the next beat.
+    """
 
     tally: Tally
     connections: int
     accepting: bool
     longest_gc_s: float
+    look: bool = False
+
+
+class Leaving(Message, frozen=True):
+    """Somebody else has asked this worker to end: it accepts no more."""
+
+
+class Handed(Message, frozen=True):
+    """Idle connections, as descriptors, for whoever serves on."""
 
 
 class Ended(Message, frozen=True):
@@ -112,8 +132,8 @@ class Ended(Message, frozen=True):
     cut: int
 
 
-ToWorker = Prepare | Swap | Forget | Drain | Reopen | Fleet
-ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Ended
+ToWorker = Prepare | Swap | Forget | Drain | Adopt | Reopen | Fleet
+ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Leaving | Handed | Ended
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
 to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode

@@ -156,7 +156,7 @@ async def test_worker_asked_to_end_by_itself_is_replaced_without_a_loss(number, 
     victim, *_ = workers_of(gwproxy.folder)
     os.kill(victim, number)
     if number == signal.SIGTERM:
-        await process.says(rf"pid {victim}\) ended: exit status 0; replaced at once")
+        await process.says(rf"pid {victim}\) was asked to end; replaced at once")
         await gwproxy.until_serving(2)
     await callers.stop()
     assert callers.failures == []

@@ -39,7 +39,7 @@ async def bulk_origin(size: int = SIZE) -> AsyncIterator[Bulk]:
 
 def held_for_callers(gw: Gateway) -> int:
     """Bytes that wait in the gateway's own memory for callers to read them."""
-    return sum(c._transport.get_write_buffer_size() for c in gw.worker.server.connections)
+    return sum(c.transport.get_write_buffer_size() for c in gw.worker.server.connections)
 
 
 def held_for_services(gw: Gateway) -> int:
