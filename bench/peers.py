@@ -15,6 +15,7 @@ from bench.process import PROXY_CORE, Child
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 TEMPLATES = HERE / "peers"
+WHEELS = ("x86_64", "aarch64")
 NAIVE_VERSION = "import aiohttp, uvloop; print('aiohttp', aiohttp.__version__, 'uvloop', uvloop.__version__)"
 
 
@@ -31,7 +32,11 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One proxy. `argv` gets the folder that holds its rendered files."""
+    """One proxy. `argv` gets the folder that holds its rendered files.
+
+    `wheels`: the architectures, as `platform.machine()` calls them, that its wheel is built for (setup.cfg asks pip for
+    it on these alone); empty where it comes from Debian, or is ours, and so is to be had on all.
+    """
 
     name: str
     program: Callable[[], str | None]
@@ -40,6 +45,11 @@ class Peer:
     templates: tuple[str, ...] = ()
     request_id: bool = True
     note: str = ""
+    wheels: tuple[str, ...] = ()
+
+    def to_be_had(self, machine: str) -> bool:
+        """Whether there is such a proxy for this architecture at all."""
+        return not self.wheels or machine in self.wheels
 
 
 def beside_python_or_on_path(name: str) -> str | None:
@@ -97,7 +107,7 @@ PEERS: dict[str, Peer] = {
     for peer in (
         Peer("gwproxy", lambda: "python", _gwproxy, (), ("gwproxy.toml",)),
         Peer("nginx", _finder("nginx"), _nginx, ("-v",), ("nginx.conf",)),
-        Peer("envoy", _envoy, _envoy_argv, ("--version",), ("envoy.yaml",)),
+        Peer("envoy", _envoy, _envoy_argv, ("--version",), ("envoy.yaml",), wheels=WHEELS),
         Peer("haproxy", _finder("haproxy"), _haproxy, ("-v",), ("haproxy.cfg",)),
         Peer(
             "traefik",
@@ -107,8 +117,9 @@ PEERS: dict[str, Peer] = {
             ("traefik.yaml", "traefik-routes.yaml"),
             request_id=False,
             note="has no request id of its own",
+            wheels=WHEELS,
         ),
-        Peer("caddy", _finder("caddy"), _caddy, ("version",), ("Caddyfile",)),
+        Peer("caddy", _finder("caddy"), _caddy, ("version",), ("Caddyfile",), wheels=WHEELS),
         Peer("naive", lambda: "python", _naive, (), note="aiohttp Application + ClientSession"),
     )
 }

@@ -13,6 +13,7 @@ from gwproxy.cli.routes import routes
 from gwproxy.cli.run import run
 from gwproxy.cli.schema import schema
 from gwproxy.cli.status import status
+from gwproxy.cli.upgrade import upgrade
 from gwproxy.cli.version import version
 
 __all__ = ["main"]
@@ -20,7 +21,10 @@ __all__ = ["main"]
 main = click.Group(
     "gwproxy",
     help="An API gateway. Start with `gwproxy demo`; `gwproxy VERB --help` tells more of a verb.",
-    commands={verb.name or "": verb for verb in (run, reload, status, check, routes, explain, schema, demo, version)},
+    commands={
+        verb.name or "": verb
+        for verb in (run, reload, status, upgrade, check, routes, explain, schema, demo, version)
+    },
     params=[],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

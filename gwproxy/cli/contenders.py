@@ -8,9 +8,9 @@ from typing import Any
 from gwproxy.config.loaded import Loaded
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
-from gwproxy.snapshot.pattern import REST, STATIC, Pattern, rank
 from gwproxy.snapshot.types import CompiledRoute, Snapshot
 from gwproxy.wire.path import split
+from gwproxy.wire.pattern import REST, STATIC, Pattern, rank
 
 
 def where(loaded: Loaded, route: CompiledRoute) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _nowhere(loaded: Loaded, snapshot: Snapshot, exchange: Exchange) -> Iterator
         return
     yield f"no route {_of_host(snapshot, host)} has this path"
     other = path.rstrip(b"/") if path.endswith(b"/") else path + b"/"
-    if other and _matches(snapshot, exchange, path=other):
+    # `OPTIONS *` has no path, and so no slash at its end.
+    if other and path.startswith(b"/") and _matches(snapshot, exchange, path=other):
         yield f"({other.decode()} would match: a trailing slash is significant)"
     elsewhere = [h for h in _named_hosts(snapshot) if _matches(snapshot, exchange, host=h.encode())]
     if elsewhere:

@@ -23,7 +23,8 @@ from gwproxy.cli.typed_request import typed_request
 def explain(file: Path, method: str, url: str, headers: tuple[str, ...], json_: bool) -> None:
     """Tell what FILE makes of the request METHOD URL: its route and why, who answers, or which refusal.
 
-    Nothing is sent. URL is http://HOST/PATH, or a path alone, which is asked of the host localhost.
+    Nothing is sent. URL is http://HOST/PATH, or a path alone, which is asked of the host localhost; for OPTIONS it may
+    be '*' too, the server as a whole.
     """
     raw = typed_request(method, url, headers)
     told = explanation(*usable(file), raw)

@@ -15,7 +15,6 @@ from gwproxy.runtime.folder import FolderError
 from gwproxy.runtime.listeners import ListenError
 from gwproxy.runtime.serve import serve
 from gwproxy.runtime.supervisor import NoWorker
-from gwproxy.snapshot.compile import CompileError
 
 
 @click.command(short_help="Serve a file.")
@@ -29,7 +28,9 @@ def run(file: Path, runtime: Path | None) -> None:
     """
     try:
         asyncio.run(serve(file, os.environ, folder_of(runtime)))
-    except (ConfigError, CompileError) as error:
+    except ConfigError as error:
         raise refused(file, error.problems) from None
-    except (FolderError, ListenError, NoWorker, OSError) as error:
+    except ListenError as error:
+        raise Failed(str(error)) from None
+    except (FolderError, NoWorker, OSError) as error:
         raise Failed(f"gwproxy: {error}") from None

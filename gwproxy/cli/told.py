@@ -14,7 +14,7 @@ from gwproxy.config.check import check
 from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import KINDS, ConfigError, Problem
-from gwproxy.snapshot.compile import CompileError, compile
+from gwproxy.snapshot.compile import compile
 from gwproxy.snapshot.types import Snapshot
 
 
@@ -73,10 +73,7 @@ def examined(path: Path) -> tuple[Loaded | None, Snapshot | None, tuple[Problem,
     problems = tuple(check(loaded))
     if any(problem.severity == "error" for problem in problems):
         return loaded, None, problems
-    try:
-        return loaded, compile(loaded), problems
-    except CompileError as error:
-        return loaded, None, (*problems, *error.problems)
+    return loaded, compile(loaded), problems
 
 
 def usable(path: Path) -> tuple[Loaded, Snapshot]:

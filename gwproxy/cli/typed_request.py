@@ -19,7 +19,8 @@ def typed_request(method: str, url: str, headers: Sequence[str]) -> bytes:
         raise click.UsageError(f"METHOD comes before URL: {url} {method}")
     if not _METHOD.fullmatch(method):
         raise click.UsageError(f"{method!r} is no method: write GET, POST …")
-    authority, target = _split(url)
+    # OPTIONS * asks about the server as a whole (RFC 9110 section 9.3.7), and is no URL.
+    authority, target = ("localhost", "*") if (method, url) == ("OPTIONS", "*") else _split(url)
     lines = [_header(header) for header in headers]
     if authority and not any(line.lower().startswith("host:") for line in lines):
         lines.insert(0, f"Host: {authority}")

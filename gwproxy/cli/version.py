@@ -12,7 +12,7 @@ import click
 
 from gwproxy import __version__
 
-PARTS: Final = ("uvloop", "aiohttp", "httptools", "aiodns", "msgspec", "orjson")
+PARTS: Final = ("uvloop", "aiohttp", "aiodns", "msgspec", "orjson")
 # What makes a build of Python fast, as its configure calls it: worth more than most of our features.
 FAST: Final = {"--enable-optimizations": "PGO", "--with-lto": "LTO"}
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
-from gwproxy.config.forms import SOME, Choice, Count, Credential, Secret, Text, Timeout, says
+from gwproxy.config.forms import SOME, Choice, Count, Credential, Name, Secret, Text, Timeout, Word, says
 from gwproxy.config.units import Duration
 
 Access = Literal["public", "authenticated", "aggregations"]
@@ -42,7 +42,7 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RateLimit(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A limit that each caller has by itself, with other values for some tiers."""
 
-    tiers: Annotated[dict[str, Count], says("Requests in one window for callers of these tiers.")] = {}
+    tiers: Annotated[dict[Name, Count], says("Requests in one window for callers of these tiers.")] = {}
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -88,7 +88,7 @@ class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fie
     ]
     key: Annotated[Secret | None, says("The key itself: a shared secret, or a public key in PEM.")] = None
     key_file: Annotated[Text | None, says("File that holds the key.")] = None
-    jwks: Annotated[Text | None, says("Address of a JSON Web Key Set.")] = None
+    jwks: Annotated[Text | None, says("JSON Web Key Set: its http(s) address, or a file.")] = None
     issuer: Annotated[Text | None, says("What the token's iss must be; not looked at when left out.")] = None
     audience: Annotated[
         Text | None, says("What the token's aud must contain; not looked at when left out.")
@@ -106,7 +106,7 @@ class ApiKeyEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')],
         says("Hash of the key, never the key itself."),
     ]
-    id: Annotated[Text, says("Id of the caller.")]
+    id: Annotated[Word, says("Id of the caller.")]
     role: Annotated[Text | None, says("Role of the caller, out of [roles].")] = None
     tier: Annotated[Text | None, says("Tier of the caller, out of [tiers].")] = None
 
@@ -129,4 +129,4 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     default_tier: Annotated[
         Text | None, says("Tier of a caller whose credential names none, or one that does not exist.")
     ] = None
-    methods: Annotated[dict[str, Jwt | ApiKey], says("One way to prove who is calling.")] = {}
+    methods: Annotated[dict[Name, Jwt | ApiKey], says("One way to prove who is calling.")] = {}

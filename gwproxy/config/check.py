@@ -7,26 +7,28 @@ from typing import Final
 
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Problem
-from gwproxy.config.rules import addresses, listeners, paths, references, routes, services
+from gwproxy.config.rules import addresses, listeners, paths, references, routes, services, ties, urls
 
-RULES: Final[tuple[Callable[[Loaded], Iterator[Problem]], ...]] = (
-    addresses.urls,
-    addresses.state_url,
+Rule = Callable[[Loaded], Iterator[Problem]]
+
+# Rules that need not know all the names that a configuration has.
+OF_ONE_FILE: Final[tuple[Rule, ...]] = (
+    urls.services,
+    urls.state,
+    urls.key_sets,
+    urls.origins,
+    urls.redirects,
     addresses.route_hosts,
     addresses.networks,
     listeners.listeners,
     listeners.admin_token,
     services.tls,
-    references.services,
-    references.limits,
-    references.tiers,
-    references.roles,
     references.parts,
     routes.methods,
-    routes.authentication,
-    routes.duplicates,
+    routes.repeated_methods,
     routes.headers,
-    routes.redirects,
+    routes.conditions,
+    routes.bodies,
     routes.without_service,
     routes.merges,
     paths.patterns,
@@ -34,13 +36,21 @@ RULES: Final[tuple[Callable[[Loaded], Iterator[Problem]], ...]] = (
     paths.cache_tags,
     paths.part_paths,
     paths.strip_prefixes,
+    ties.ties,
+)
+RULES: Final[tuple[Rule, ...]] = (
+    *OF_ONE_FILE,
+    references.services,
+    references.limits,
+    references.tiers,
+    references.roles,
+    routes.authentication,
 )
 
 
-def check(loaded: Loaded) -> list[Problem]:
-    """All problems across keys, errors and warnings, in the order of the files' lines. Ties of routes that only the
-    trie can know are told by compile."""
-    return ordered((problem for rule in RULES for problem in rule(loaded)), loaded.files)
+def check(loaded: Loaded, rules: tuple[Rule, ...] = RULES) -> list[Problem]:
+    """All problems across keys, errors and warnings, in the order of the files' lines."""
+    return ordered((problem for rule in rules for problem in rule(loaded)), loaded.files)
 
 
 def ordered(problems: Iterable[Problem], files: tuple[str, ...]) -> list[Problem]:

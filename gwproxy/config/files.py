@@ -7,11 +7,11 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from gwproxy.config.placeholders import PlaceholderError, expand
+from gwproxy.config.placeholders import PlaceholderError, expand, has_placeholder
 from gwproxy.config.places import Places
-from gwproxy.config.problems import Key, Place, Problem, dotted
+from gwproxy.config.problems import Key, Place, Problem, dotted, show
 from gwproxy.config.scan import Scan, ScanError
 
 # Tables that only hold names: each file may add to them.
@@ -22,6 +22,14 @@ NAMESPACES: Final[frozenset[Key]] = frozenset(
 CONCATENATED: Final[frozenset[Key]] = frozenset({("include",), ("routes",), ("aggregations",)})
 
 _TOML_POSITION: Final = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
+
+
+class Said(NamedTuple):
+    """What names a file: its place, its key, and how the file is called there."""
+
+    place: Place
+    key: str
+    text: str
 
 
 class Files:
@@ -38,16 +46,14 @@ class Files:
         self._explicit: set[Key] = set()
         self._seen: set[Path] = set()
 
-    def read(self, path: Path, said_at: Place | None = None, around: tuple[Path, ...] = ()) -> None:
-        """Add a file and what it includes. `said_at` is the include that names it, `around` the files it is in."""
+    def read(self, path: Path, said: Said | None = None, around: tuple[Path, ...] = ()) -> None:
+        """Add a file and what it includes. `said` is the include that names it, `around` the files it is in."""
         try:
             content = path.read_bytes()
         except OSError as error:
             self.blind = True
-            place = said_at or Place(str(path), 1, 1)
-            self._note(
-                "unreadable_file", place, "include" if said_at else "", f'"{path}"', error.strerror or ""
-            )
+            said = said or Said(Place(str(path), 1, 1), "", show(str(path)))
+            self._note("unreadable_file", said.place, said.key, said.text, error.strerror or "")
             return
         self.add(content, path, around)
 
@@ -63,12 +69,12 @@ class Files:
         data, scan = parsed
         includes = self._includes(data, scan, path)
         self._unite(self.data, data, (), (), name, scan)
-        for found, place in includes:
+        for found, said in includes:
             where = found.resolve()
             if where in (*around, path.resolve()):
-                self._note("include_cycle", place, "include", f'"{found}"')
+                self._note("include_cycle", said.place, said.key, said.text)
             elif where not in self._seen:
-                self.read(found, place, (*around, path.resolve()))
+                self.read(found, said, (*around, path.resolve()))
 
     def _parse(self, content: bytes, name: str) -> tuple[dict[str, Any], Scan] | None:
         if content.startswith(b"\xef\xbb\xbf"):
@@ -107,18 +113,20 @@ class Files:
             place = Place(name, int(found[1]), int(found[2]))
         self._note("syntax", place, hint=said[:1].lower() + said[1:])
 
-    def _includes(self, data: dict[str, Any], scan: Scan, path: Path) -> list[tuple[Path, Place]]:
-        """Files that a file names, each with the place that names it. What is no string is left for the walk."""
+    def _includes(self, data: dict[str, Any], scan: Scan, path: Path) -> list[tuple[Path, Said]]:
+        """Files that a file names, each with what names it. What is no string is left for the walk."""
         patterns = data.get("include")
-        found: list[tuple[Path, Place]] = []
+        found: list[tuple[Path, Said]] = []
         for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
             try:
-                pattern = expand(pattern, self._environ) if isinstance(pattern, str) else ""
+                filled = expand(pattern, self._environ) if isinstance(pattern, str) else ""
             except PlaceholderError:
                 continue
             place = Place(str(path), *scan.position(scan.offsets.get(("include", index), 0)))
-            if pattern:
-                found += [(path.parent / name, place) for name in _matches(pattern, path.parent)]
+            for name in _matches(filled, path.parent) if filled else ():
+                # As elsewhere, what the environment holds is not shown.
+                text = show(pattern if has_placeholder(pattern) else str(path.parent / name))
+                found.append((path.parent / name, Said(place, "include", text)))
         return found
 
     def _unite(

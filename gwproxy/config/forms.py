@@ -39,8 +39,22 @@ Whole = Annotated[int, Meta(ge=0)]
 
 Path = Annotated[str, Meta(pattern="^/", title='a path that begins with "/"')]
 Text = Annotated[str, Meta(min_length=1, title="a string that is not empty")]
+# Of services, tiers, roles and the like: they become parts of headers, of the store's keys and of admin URLs.
+Name = Annotated[
+    str,
+    Meta(pattern=r"^[0-9A-Za-z._-]{1,64}$", title='1 to 64 letters, digits, ".", "_" and "-"'),
+]
+# What is not ours to name, but gets into headers and keys all the same: ids of callers, a prefix, a tag.
+Word = Annotated[
+    str,
+    Meta(pattern=r"^[\x21-\x7e]{1,256}$", title="1 to 256 visible ASCII characters, without blanks"),
+]
 # RFC 9110 section 5.6.2
 HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", title="the name of a header")]
+# RFC 9110 section 9.1: names of methods are case-sensitive, and all that are in use are in upper case.
+MethodName = Annotated[
+    str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Z-]+$", title="the name of a method, in upper case")
+]
 # RFC 9110 section 5.5: no control bytes but the tab, so that no value can end its line.
 HeaderValue = Annotated[
     str, Meta(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", title="a header's value, without control characters")

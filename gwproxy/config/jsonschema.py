@@ -54,16 +54,18 @@ def _struct(struct: mi.StructType, definitions: dict[str, Schema]) -> Schema:
     }
     required = [field.encode_name for field in struct.fields if field.required]
     others: bool | Schema = False
+    names: Schema = {}
     for field in struct.fields:
         bare, _ = peel(field.type)
         if field.name == rest and isinstance(bare, mi.DictType):
             others = _schema(bare.value_type, definitions)
+            names = {"propertyNames": _plain_string(peel(bare.key_type)[0])}
     if struct.tag_field:
         properties = {struct.tag_field: _or_placeholder({"enum": [struct.tag]}), **properties}
         required = [struct.tag_field, *required]
     schema: Schema = {"type": "object", "description": struct.cls.__doc__, "properties": properties}
     schema["additionalProperties"] = others
-    return schema | ({"required": required} if required else {}) | _together(struct.cls)
+    return schema | names | ({"required": required} if required else {}) | _together(struct.cls)
 
 
 def _together(cls: type) -> Schema:

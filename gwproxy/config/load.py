@@ -9,24 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from gwproxy.config.check import check, ordered
+from gwproxy.config.check import OF_ONE_FILE, RULES, check, ordered
 from gwproxy.config.defaults import apply_defaults
 from gwproxy.config.files import Files
-from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import ConfigError, Problem
+from gwproxy.config.loaded import Loaded, LoadError, Unsound
+from gwproxy.config.problems import Problem, dotted
 from gwproxy.config.schema import Config
 from gwproxy.config.walk import Walk, type_info
 
 __all__ = ["Loaded", "load", "loads"]
 
 # Where one of these is no table at all, every reference to it would seem wrong.
-ROOMS = ("services", "roles", "tiers", "auth")
+ROOMS: Final = (("services",), ("roles",), ("tiers",), ("auth",))
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Loaded:
-    """Read a file and all that it includes. ConfigError with every problem of all files."""
+    """Read a file and all that it includes. LoadError with every problem of all files."""
     files = Files(str(path), environ)
     files.read(path)
     return _finish(files, environ)
@@ -50,18 +50,22 @@ def _finish(files: Files, environ: Mapping[str, str]) -> Loaded:
     apply_defaults(files.data, files.places)
     walk = Walk(files.places, environ)
     config: Any = walk.read(type_info(Config), files.data, ())
-    loaded = Loaded(config=config, places=files.places, files=tuple(files.names))
+    loaded = Loaded(
+        config=config, places=files.places, files=tuple(files.names),
+        unsound=Unsound(walk.unsound), templates=walk.templates,
+    )  # fmt: skip
     problems = files.problems + walk.problems
     if not problems:
         return loaded
-    if not files.blind and not any(problem.key in ROOMS for problem in walk.problems):
-        problems += [problem for problem in check(loaded) if not _follows(problem, walk.problems)]
-    raise ConfigError(tuple(ordered(problems, loaded.files)))
+    causes = [dotted(key) for key in walk.unsound]
+    rules = OF_ONE_FILE if files.blind or not walk.unsound.isdisjoint(ROOMS) else RULES
+    problems += [problem for problem in check(loaded, rules) if not _follows(problem, causes)]
+    raise LoadError(tuple(ordered(problems, loaded.files)), loaded)
 
 
-def _follows(problem: Problem, causes: Iterable[Problem]) -> bool:
+def _follows(problem: Problem, causes: Iterable[str]) -> bool:
     """Whether a problem may only be there because a key beneath, above or at its own has a stand-in for a value."""
-    return any(_within(problem.key, cause.key) or _within(cause.key, problem.key) for cause in causes)
+    return any(_within(problem.key, cause) or _within(cause, problem.key) for cause in causes)
 
 
 def _within(inner: str, outer: str) -> bool:

@@ -104,7 +104,7 @@ class Problem(Struct, frozen=True, kw_only=True):
             text += f": expected {self.expected}"
         if self.found:
             text += f"{',' if self.expected else ':'} found {self.found}"
-        return f"{text}; {self.hint}" if self.hint else text
+        return _printable(f"{text}; {self.hint}" if self.hint else text)
 
 
 class ConfigError(Exception):
@@ -125,11 +125,18 @@ def dotted(key: Key) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = (
-                part if _BARE.fullmatch(part) else '"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            )
+            name = part if _BARE.fullmatch(part) else _quoted(part)
             text += f".{name}" if text else name
     return text
+
+
+def _quoted(name: str) -> str:
+    return '"' + _printable(name.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _printable(text: str) -> str:
+    """One line, whatever a file has in its names: what is not printable is escaped as in TOML."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -141,6 +148,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not names:
         return "there are none"
     return f"known: {', '.join(names)}" if len(names) <= 12 else ""
+
+
+def show_url(url: str) -> str:
+    """As show(), without what may be a secret: all that stands before an @, and the query."""
+    url = re.sub(r"^([A-Za-z0-9+.-]*:/+)?.*@", r"\1(hidden)@", url, flags=re.DOTALL)
+    return show(re.sub(r"([?#]).*", r"\1(hidden)", url, flags=re.DOTALL))
 
 
 def show(value: object) -> str:

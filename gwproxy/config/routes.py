@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from msgspec import Meta, Struct, field
 
 from gwproxy.config.callers import Limit
-from gwproxy.config.forms import SOME, Choice, HeaderName, HeaderValue, Path, Text, Timeout, says
+from gwproxy.config.forms import SOME, Choice, HeaderName, HeaderValue, Name, Path, Text, Timeout, Word, says
 from gwproxy.config.units import Duration, Size
 
 
@@ -22,7 +22,7 @@ class Respond(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Redirect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An answer that names another place."""
 
-    to: Annotated[Text, says("Where to: a path, or an http(s) address.")]
+    to: Annotated[Text, says("Where to: a path of the same host, or an http(s) address.")]
     status: Annotated[Literal[301, 302, 303, 307, 308], says("Which redirect.")] = 302
 
 
@@ -33,7 +33,7 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stale_while_revalidate: Annotated[
         Duration, says("How long after that it is still given while a new one is fetched.")
     ] = Duration(0)
-    tags: Annotated[tuple[Text, ...], says("Names to purge by; :param of the path may stand in them.")] = ()
+    tags: Annotated[tuple[Word, ...], says("Names to purge by; :param of the path may stand in them.")] = ()
     share: Annotated[
         Literal["everybody", "principal"] | None,
         says(
@@ -100,7 +100,7 @@ class Route(RouteDefaults, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One of the requests that an aggregation is made of."""
 
-    name: Annotated[Text, says("Name of the part in the merged answer.")] = field(name="as")
+    name: Annotated[Name, says("Name of the part in the merged answer.")] = field(name="as")
     service: Annotated[Text, says("Name of the service that is asked.")]
     path: Annotated[
         Path,

@@ -10,7 +10,20 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from gwproxy.config.callers import ApiKey, ApiKeyEntry, Auth, Claims, Jwt, Limit, Limits, RateLimit, Tier
-from gwproxy.config.forms import SOME, Bound, Choice, Count, HeaderName, Secret, Text, Timeout, says
+from gwproxy.config.forms import (
+    SOME,
+    Bound,
+    Choice,
+    Count,
+    HeaderName,
+    MethodName,
+    Name,
+    Secret,
+    Text,
+    Timeout,
+    Word,
+    says,
+)
 from gwproxy.config.routes import Aggregation, Cache, Part, Redirect, Respond, Route, RouteDefaults
 from gwproxy.config.services import CircuitBreaker, HealthCheck, Pool, Service, ServiceDefaults, Target, Tls
 from gwproxy.config.units import Duration, Size
@@ -114,11 +127,12 @@ class State(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: Annotated[
         str,
         says(
-            "memory://, embedded://, redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://. "
+            "memory://, embedded://, redis:// or rediss://[user:password@]host[:port][/database], unix:///path[?db=N], "
+            "redis+cluster://host:port,… or redis+sentinel://host:port,…/primary[/database]. "
             "Empty: memory:// with one worker, embedded:// with several."
         ),
     ] = ""
-    prefix: Annotated[Text, says("What every key in the store begins with.")] = "gw"
+    prefix: Annotated[Word, says("What every key in the store begins with.")] = "gw"
     timeout: Annotated[Timeout, says("How long one call to the store may take.")] = Duration(0.05)
     on_failure: Annotated[
         Literal["local", "allow", "deny"],
@@ -139,8 +153,10 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Cors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which other origins' pages may ask; none without this table."""
 
-    allow_origins: Annotated[tuple[Text, ...], says('Origins that may ask; "*" is any.')] = ()
-    allow_methods: Annotated[tuple[Text, ...], says("Methods they may use.")] = ("GET", "HEAD", "POST")
+    allow_origins: Annotated[
+        tuple[Text, ...], says('Origins that may ask, each scheme://host[:port]; "*" is any.')
+    ] = ()
+    allow_methods: Annotated[tuple[MethodName, ...], says("Methods they may use.")] = ("GET", "HEAD", "POST")
     allow_headers: Annotated[tuple[HeaderName, ...], says("Headers they may send.")] = ()
     expose_headers: Annotated[tuple[HeaderName, ...], says("Headers of the answer that they may read.")] = ()
     max_age: Annotated[Duration, says("How long a browser may remember the answer to a preflight.")] = (
@@ -172,14 +188,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cors: Annotated[Cors | None, says("Which other origins' pages may ask.")] = None
     auth: Annotated[Auth, says("How callers prove who they are.")] = field(default_factory=Auth)
     roles: Annotated[
-        dict[str, tuple[Text, ...]],
+        dict[Name, tuple[Text, ...]],
         says('Permissions of each role, added to those in the credential; "*" ends a prefix.'),
     ] = {}
-    tiers: Annotated[dict[str, Tier], says("What one caller of each tier may use in all.")] = {}
+    tiers: Annotated[dict[Name, Tier], says("What one caller of each tier may use in all.")] = {}
     limits: Annotated[Limits, says("Limits that stand on no service and no route.")] = field(
         default_factory=Limits
     )
-    services: Annotated[dict[str, Service], says("What is behind.")] = {}
+    services: Annotated[dict[Name, Service], says("What is behind.")] = {}
     routes: Annotated[tuple[Route, ...], says("What callers may ask.")] = ()
     aggregations: Annotated[
         tuple[Aggregation, ...], says("Routes that several services answer together.")

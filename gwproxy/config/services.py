@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from gwproxy.config.callers import Limit, RateLimit
-from gwproxy.config.forms import SOME, Choice, Count, Path, Text, Timeout, Whole, says
+from gwproxy.config.forms import SOME, Choice, Count, Name, Path, Text, Timeout, Whole, says
 from gwproxy.config.units import Duration
 
 Balance = Literal["round_robin", "least_outstanding", "power_of_two", "hash"]
@@ -96,7 +96,7 @@ class ServiceDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     circuit_breaker: Annotated[CircuitBreaker | None, says("When the service is no longer asked.")] = None
     limit: Annotated[Limit | None, says("All callers of this service together.")] = None
     rate_limits: Annotated[
-        dict[str, RateLimit],
+        dict[Name, RateLimit],
         says('Limits of each caller, by name; a route picks one, "default" where it names none.'),
     ] = {}
 

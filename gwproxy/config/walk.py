@@ -16,7 +16,7 @@ import msgspec.inspect as mi
 
 from gwproxy.config.describe import describe, is_secret, members, peel
 from gwproxy.config.forms import Choice
-from gwproxy.config.placeholders import PlaceholderError
+from gwproxy.config.placeholders import PlaceholderError, has_placeholder
 from gwproxy.config.places import Places
 from gwproxy.config.problems import Key, Problem, did_you_mean, dotted, show
 from gwproxy.config.scalars import Misfit, scalar
@@ -25,10 +25,16 @@ type_info = cache(mi.type_info)
 
 
 class Walk:
-    """One walk over one configuration's values. `problems` fills as it goes."""
+    """One walk over one configuration's values.
+
+    As it goes, `problems` fills, and so do `unsound`, the keys whose values are not the file's own, and `templates`,
+    the strings that have placeholders.
+    """
 
     def __init__(self, places: Places, environ: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
+        self.unsound: set[Key] = set()
+        self.templates: dict[Key, str] = {}
         self._places = places
         self._environ = environ
 
@@ -41,6 +47,7 @@ class Walk:
         except Misfit as misfit:
             found = "(hidden)" if is_secret(type_) else misfit.found or show(value)
             self._add(misfit.kind, key, misfit.expected or describe(type_), found)
+        self.unsound.add(key)
         return stand_in(type_)
 
     def _convert(self, type_: mi.Type, value: object, key: Key) -> Any:
@@ -54,6 +61,8 @@ class Walk:
                 return self._tuple(bare, value, key, extra.get("minItems", 0))
             case mi.UnionType():
                 return self._union(bare, value, key)
+        if isinstance(value, str) and has_placeholder(value):
+            self.templates[key] = value
         return scalar(type_, value, self._environ)
 
     def _struct(self, struct: mi.StructType, table: dict[str, object], key: Key) -> Any:
@@ -74,6 +83,7 @@ class Walk:
         for field in struct.fields:
             if field.required and field.name not in values:
                 values[field.name] = stand_in(field.type)
+                self.unsound.add((*key, field.encode_name))
                 if field.encode_name not in table.keys() | meant:
                     self._add("missing_key", (*key, field.encode_name), describe(field.type))
         self._choices(struct.cls, table, meant, key)
@@ -83,7 +93,9 @@ class Walk:
         """Note a key that the table does not have; return the one that was probably meant, or nothing."""
         hint = did_you_mean(name, fields)
         self._add("unknown_key", key, hint=hint)
-        return hint.split('"')[1] if '"' in hint else ""
+        meant = hint.split('"')[1] if '"' in hint else ""
+        self.unsound.add((*key[:-1], meant or name))
+        return meant
 
     def _choices(self, cls: type, table: Collection[str], meant: set[str], key: Key) -> None:
         """Keys that exclude each other, and those that go together; a misspelt one is not missed as well."""
@@ -91,6 +103,7 @@ class Walk:
         for choice in choices:
             found = [name for name in choice.keys if name in table]
             if len(found) > 1:
+                self.unsound.add((*key, found[1]))
                 self._add("conflicting_keys", (*key, found[1]), hint=f"write only one of {', '.join(found)}")
             elif choice.required and not found and meant.isdisjoint(choice.keys):
                 self._add("missing_key", key, f"one of {', '.join(choice.keys)}")
@@ -98,6 +111,7 @@ class Walk:
         for pair in pairs:
             lacking = [name for name in pair if name not in table]
             if len(lacking) == 1 and lacking[0] not in meant:
+                self.unsound.add((*key, lacking[0]))
                 self._add("missing_key", (*key, lacking[0]), hint=f"{' and '.join(pair)} go together")
 
     def _dict(self, type_: mi.DictType, table: dict[str, object], key: Key) -> dict[str, Any]:
@@ -106,6 +120,9 @@ class Walk:
                 scalar(type_.key_type, name, {})
             except (Misfit, PlaceholderError):
                 self._add("wrong_form", (*key, name), describe(type_.key_type), show(name))
+                if not isinstance(table[name], dict):
+                    # A table under a wrong name is what it is all the same.
+                    self.unsound.add((*key, name))
         return {name: self.read(type_.value_type, value, (*key, name)) for name, value in table.items()}
 
     def _tuple(self, type_: mi.VarTupleType, value: object, key: Key, least: int) -> tuple[Any, ...]:
@@ -137,6 +154,7 @@ class Walk:
         name = str(tagged[0].tag_field)
         tags = {str(each.tag): each for each in tagged}
         if name not in table:
+            self.unsound.add(key)
             self._add("missing_key", (*key, name), " or ".join(map(show, tags)))
             return stand_in(tagged[0])
         tag = self.read(mi.LiteralType(values=tuple(tags)), table[name], (*key, name))

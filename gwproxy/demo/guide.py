@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from gwproxy import __version__
-from gwproxy.demo.services import url_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +53,13 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"  {'  '.join(row).rstrip()}" for row in padded]
 
 
-def guide(gateway: str, ports: Mapping[str, int], notes: Sequence[str]) -> str:
-    """The whole text. `gateway` is its base URL, `ports` are those of the sample services that run here."""
-    services = [(name, url_of(port)) for name, port in ports.items()]
+def guide(gateway: str, services: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The whole text. `gateway` is its base URL, `services` tell where each of the services is."""
     tries = [(command(line, gateway), str(line.status), line.shows) for line in TRIES]
     paragraphs = [
         [f"gwproxy {__version__} serves {gateway}; Ctrl-C ends it."],
         list(notes),
-        ["Sample services:", *table(services)] if services else [],
+        ["Sample services:", *table([*services.items()])] if services else [],
         ["To try in another terminal, with the status to expect:", *table(tries)],
     ]
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)

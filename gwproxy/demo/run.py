@@ -2,9 +2,8 @@
 
 import asyncio
 import errno
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +15,10 @@ from gwproxy.config.loaded import Loaded
 from gwproxy.config.rules.listeners import parse_listener
 from gwproxy.config.schema import Config
 from gwproxy.demo.guide import guide
-from gwproxy.demo.services import HOST, pick_ports, plan_services, start_services, url_of
+from gwproxy.demo.services import HOST, SAMPLES, Plan, pick_ports, plan_services, start_services, url_of
 from gwproxy.runtime.listeners import ListenError
 from gwproxy.runtime.reading import read
+from gwproxy.runtime.signals import signals
 from gwproxy.runtime.worker import Worker
 
 DEMO_FILE: Final = Path(__file__).with_name("demo.toml")
@@ -45,26 +45,6 @@ def missing_features(config: Config) -> list[str]:
     return [f"{opening}{', '.join(words)}." for opening, words in lines if words]
 
 
-@contextmanager
-def asked_to_stop() -> Iterator[asyncio.Event]:
-    """An event that SIGINT or SIGTERM sets; a second signal cancels the task, for who will not wait."""
-    loop, task, stop = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
-
-    def on_signal() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
-        stop.set()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for each in signals:
-        loop.add_signal_handler(each, on_signal)
-    try:
-        yield stop
-    finally:
-        for each in signals:
-            loop.remove_signal_handler(each)
-
-
 async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
     plan = plan_services(environ)
     loaded, moved = on_free_port(read(DEMO_FILE, plan.environ).loaded)
@@ -74,7 +54,18 @@ async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
     held.push_async_callback(worker.stop)
     await worker.start()
     notes = (*plan.notes, *moved, *missing_features(loaded.config))
-    return guide(url_of(worker.ports[0]), plan.ports, notes)
+    return guide(url_of(worker.ports[0]), _where(loaded.config, plan), notes)
+
+
+def _where(config: Config, plan: Plan) -> dict[str, str]:
+    """Where each service is reached: the samples of `plan`, and those that are the user's own.
+
+    A URL that was loaded may be shown: one with a user or password in it is refused.
+    """
+    return {
+        name: url_of(plan.ports[name]) if name in plan.ports else f"{config.services[name].url} (yours)"
+        for name in SAMPLES
+    }
 
 
 def _lost_a_port(error: BaseException) -> bool:
@@ -104,16 +95,23 @@ async def demo(environ: Mapping[str, str], stop: asyncio.Event, say: Callable[[s
     async with held:
         say(text)
         await stop.wait()
-        say("Finishing what is under way; Ctrl-C again ends it at once.")
+        with suppress(OSError):  # SIGHUP comes from a terminal that is gone
+            say("Finishing what is under way; Ctrl-C again ends it at once.")
 
 
 async def _until_signal(environ: Mapping[str, str], say: Callable[[str], None]) -> None:
-    with asked_to_stop() as stop:
-        await demo(environ, stop, say)
+    """Raises CancelledError where a second signal cut the demo off."""
+    with signals(reloads=False) as asked:
+        serving = asyncio.create_task(demo(environ, asked.stop, say))
+        at_once = asyncio.create_task(asked.at_once.wait())
+        await asyncio.wait((serving, at_once), return_when=asyncio.FIRST_COMPLETED)
+        at_once.cancel()
+        serving.cancel()  # does nothing to one that has ended by itself
+        await serving
 
 
 def main(environ: Mapping[str, str], say: Callable[[str], None] = print) -> None:
-    """Runs the demo until Ctrl-C or SIGTERM; what the configuration or a port refuses is raised."""
+    """Runs the demo until Ctrl-C, SIGTERM or SIGHUP; what the configuration or a port refuses is raised."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_until_signal(environ, say))

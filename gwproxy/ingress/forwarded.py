@@ -13,6 +13,7 @@ from typing import Final
 from gwproxy.exchange import Sender
 from gwproxy.telemetry.ids import WELL_FORMED
 from gwproxy.wire.fields import (
+    CAUSATION_ID,
     CORRELATION_ID,
     FORWARDED,
     FORWARDED_FOR,
@@ -123,6 +124,10 @@ class Peer:
             self.trust.believe(sender, dict(fields.special), chains, self.address)
         sender.looped = any(self.trust.via in value.replace(b",", b" ").split() for value in chains.via)
         sender.lines = fields.joined() + self._told(sender, chains, authority)
+        if self.trusted:
+            # Between the parts of a chain it is the gateway's to say; a proxy that has one of its own is let through.
+            caused = [b"X-Causation-Id: %b\r\n" % value for kind, value in fields.special if kind == CAUSATION_ID]
+            sender.lines += b"".join(caused)
 
     def _told(self, sender: Sender, chains: _Chains, authority: bytes) -> bytes:
         shown = self.address.encode()

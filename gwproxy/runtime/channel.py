@@ -49,6 +49,10 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
 
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._sock.fileno()
+
     @property
     def closed(self) -> bool:
         """Whether nobody is at the other end any more."""

@@ -46,7 +46,6 @@ from gwproxy.runtime.messages import (
     unpacked,
 )
 from gwproxy.runtime.worker import Ready, Worker
-from gwproxy.snapshot.compile import CompileError
 from gwproxy.telemetry.tally import tally
 from gwproxy.telemetry.writer import AccessLog
 
@@ -178,7 +177,7 @@ class Child:
             sock.setblocking(False)
         try:
             self._ready[message.generation] = await self._made(message, data), sockets
-        except (CompileError, OSError, ssl.SSLError, msgspec.MsgspecError) as error:
+        except (OSError, ssl.SSLError, msgspec.MsgspecError) as error:
             for sock in sockets.values():
                 sock.close()
             if self._worker is not None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from gwproxy.runtime import messages
-from gwproxy.runtime.member import DRAINING, SERVING, STARTING, Member
+from gwproxy.runtime.member import DRAINING, ENDED, SERVING, STARTING, Member, started
+from gwproxy.runtime.plan import Plan
 from gwproxy.runtime.restarts import Restarts
+from gwproxy.runtime.status import WorkerStatus
+from gwproxy.runtime.upgrade import Legacy
 from gwproxy.telemetry.tally import Tally, merged
 
 log = logging.getLogger("gwproxy")
@@ -21,6 +25,8 @@ SILENT_S: Final = 2.0
 """A worker that says nothing for this long is stuck: it beats ten times a second."""
 AT_ONCE: Final = 64
 """Connections given to one worker before the next is looked at."""
+PREPARE_S: Final = 30.0
+"""A worker that has not prepared a configuration by then makes everybody keep the old one."""
 START_S: Final = 30.0
 """A worker that is not there by then never will be."""
 
@@ -54,13 +60,52 @@ class Fleet:
         """What all have done, those that are gone too: it never falls."""
         return merged([self._gone, *(member.beat.tally for member in self.members)])
 
-    def restarts(self, number: int) -> int:
-        """How often a worker of this place has been replaced."""
-        return self._restarts[number].count if number in self._restarts else 0
+    @property
+    def gone(self) -> Tally:
+        """What those that have ended had done."""
+        return self._gone
+
+    @property
+    def status(self) -> tuple[WorkerStatus, ...]:
+        """How each worker is."""
+        return tuple(
+            member.status(self._restarts[member.number].count if member.number in self._restarts else 0)
+            for member in sorted(self.members, key=lambda member: member.number)
+        )
 
     def last_words(self) -> str:
         """Why the last worker that could not serve could not."""
         return self._why
+
+    def inherit(self, legacy: Legacy) -> None:
+        """Take over the workers that an earlier supervisor has left: they serve, an older generation."""
+        self._gone = legacy.gone
+        self._ever = True
+        for left in legacy.workers:
+            member = Member(left.number, left.pid, socket.socket(fileno=left.channel), self)
+            member.state = SERVING
+            self.members.append(member)
+
+    async def replace(self, count: int, drain_s: float) -> bool:
+        """Have `count` new workers instead of those there, one after another; False where one does not come up.
+
+        Each old one serves until its successor does, and gives it what is idle.
+        """
+        old = {member.number: member for member in self.members}
+        self._wanted = count
+        for number in range(count):
+            self._spawn(number, beside=True)
+            successor = self.members[-1]
+            while successor.state == STARTING:
+                self._changed.clear()
+                await self._changed.wait()
+            if successor.state != SERVING:
+                return False
+            if number in old:
+                old.pop(number).drain(drain_s, hand_over=True)
+        for member in old.values():
+            member.drain(drain_s, hand_over=True)
+        return True
 
     async def start(self, count: int) -> None:
         """Start `count` workers, and wait until each serves or has ended. Where none serves, none is tried again."""
@@ -83,11 +128,13 @@ class Fleet:
             if number not in there:
                 self._spawn(number)
 
-    def _spawn(self, number: int) -> None:
-        if self._closing or number >= self._wanted:
+    def _spawn(self, number: int, *, beside: bool = False) -> None:
+        """Start a worker for a place that is free; `beside` one that serves there still."""
+        taken = any(member.number == number and member.state == SERVING for member in self.members)
+        if self._closing or number >= self._wanted or (taken and not beside):
             return
         self._restarts.setdefault(number, Restarts())
-        member = Member(number, self._environ, self)
+        member = Member(number, *started(self._environ), self)
         self.members.append(member)
         self._run(self._bring_up(member))
 
@@ -172,10 +219,27 @@ class Fleet:
         for member in there:
             member.tell(messages.Fleet(mean, accepting > member.beat.accepting))
 
-    def reopen(self) -> None:
+    async def prepare(self, plan: Plan) -> str:
+        """Have every worker prepare `plan`; why not all could, with none of them keeping it."""
+        members = self.serving
+        waiting = [asyncio.create_task(member.prepare(plan.message, plan.fds)) for member in members]
+        if not waiting:
+            return ""
+        done, late = await asyncio.wait(waiting, timeout=PREPARE_S)
+        failures = [why for task in done if (why := task.result()) and why != ENDED]
+        failures += [f"a worker was not ready within {PREPARE_S:g} s" for _ in late]
+        for task in late:
+            task.cancel()
+        if failures:
+            for member in members:
+                member.forget(plan.generation)
+        return "; ".join(dict.fromkeys(failures))
+
+    async def reopen(self) -> None:
         """Have all write to new log files."""
         for member in self.members:
             member.tell(messages.Reopen())
+        log.info("log files are opened anew")
 
     def drain(self, seconds: float) -> None:
         """Have all end within `seconds`; nobody is replaced any more."""

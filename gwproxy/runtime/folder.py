@@ -65,6 +65,17 @@ class RuntimeFolder:
         (path / SOCKET).unlink(missing_ok=True)
         return cls(path, lock)
 
+    @classmethod
+    def inherited(cls, path: Path, lock: int) -> Self:
+        """The folder whose lock this very process holds already."""
+        (path / SOCKET).unlink(missing_ok=True)
+        return cls(path, lock)
+
+    @property
+    def lock(self) -> int:
+        """The descriptor that holds the lock."""
+        return self._lock
+
     @property
     def socket(self) -> Path:
         """Where operators are listened to."""

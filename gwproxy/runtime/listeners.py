@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Key, dotted
 from gwproxy.runtime.systemd import stored_name
 
 BACKLOG = 4096
 
+_CURES: Final = {
+    errno.EADDRINUSE: "choose another port, or stop what holds it",
+    errno.EACCES: "choose a port above 1023, or a folder that may be written to",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.ENOENT: "make the folder that it is to be in",
+    errno.EEXIST: "a file is there that is no socket: choose another path, or remove the file",
+}
+_SOCKET_IN_USE: Final = "choose another path, or stop what listens there"
+
 
 class ListenError(Exception):
-    """An address that cannot be listened on; the text says which and why."""
+    """An address that cannot be listened on; the text says which, why, and what to do."""
+
+    def __init__(self, address: str, why: str, place: str = "") -> None:
+        super().__init__(f"{place}cannot listen on {address}: {why}")
+        self.address, self.why, self.placed = address, why, bool(place)
+
+
+@contextlib.contextmanager
+def told_with_place(loaded: Loaded) -> Iterator[None]:
+    """Give a ListenError the place where its address is written."""
+    try:
+        yield
+    except ListenError as error:
+        listen = loaded.config.gateway.listen
+        if error.placed or error.address not in listen:
+            raise
+        key: Key = ("gateway", "listen", listen.index(error.address))
+        place = f"{loaded.places.find(key)}: {dotted(key)}: "
+        raise ListenError(error.address, error.why, place) from None
 
 
 class Listeners:
@@ -23,8 +54,12 @@ class Listeners:
     `inherited` are those that systemd handed over, by name: what "fd:NAME" means, and what it kept over a restart.
     """
 
-    def __init__(self, inherited: Mapping[str, Sequence[socket.socket]] | None = None) -> None:
-        self._held: dict[str, socket.socket] = {}
+    def __init__(
+        self,
+        inherited: Mapping[str, Sequence[socket.socket]] | None = None,
+        held: Mapping[str, socket.socket] | None = None,
+    ) -> None:
+        self._held = dict(held or {})
         self._inherited = {name: list(sockets) for name, sockets in (inherited or {}).items()}
 
     def opened(self, addresses: Sequence[str]) -> dict[str, socket.socket]:
@@ -47,9 +82,7 @@ class Listeners:
         sockets = self._inherited.get(address.removeprefix("fd:"))
         if not sockets:
             names = ", ".join(sorted(self._inherited)) or "none"
-            raise ListenError(
-                f"cannot listen on {address}: no socket of that name was handed over (there are: {names})"
-            )
+            raise ListenError(address, f"no socket of that name was handed over (there are: {names})")
         return {address if not at else f"{address}#{at}": sock for at, sock in enumerate(sockets)}
 
     def _kept(self, address: str) -> socket.socket | None:
@@ -67,6 +100,13 @@ class Listeners:
     def shown(self) -> list[str]:
         """Where it listens, for people."""
         return [shown(sock) for sock in self._held.values()]
+
+    @property
+    def fds(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        """Descriptors of what is held by address, and of what was handed over by name."""
+        # What was handed over and is served stands in both; once is enough.
+        held = {name: sock.fileno() for name, sock in self.own.items()}
+        return held, {name: [sock.fileno() for sock in some] for name, some in self._inherited.items()}
 
     @property
     def own(self) -> dict[str, socket.socket]:
@@ -99,7 +139,15 @@ def listen_on(address: str) -> socket.socket:
         host, _, port = address.rpartition(":")
         return _tcp(host.strip("[]"), int(port))
     except OSError as error:
-        raise ListenError(f"cannot listen on {address}: {error.strerror or error}") from None
+        raise ListenError(address, _why(address, error)) from None
+
+
+def _why(address: str, error: OSError) -> str:
+    said = error.strerror or str(error)
+    cure = _CURES.get(error.errno or 0, "") if not isinstance(error, socket.gaierror) else ""
+    if error.errno == errno.EADDRINUSE and address.startswith("unix:"):
+        cure = _SOCKET_IN_USE
+    return f"{said[:1].lower()}{said[1:]}" + (f"; {cure}" if cure else "")
 
 
 def _tcp(host: str, port: int) -> socket.socket:
@@ -123,7 +171,10 @@ def _unix(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
+            if not stat.S_ISSOCK(os.stat(path).st_mode):
+                # bind() would call it an address in use, and nobody would find who uses it.
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            if not _answers(path):
                 # Left behind by a gateway that was killed.
                 os.unlink(path)
         sock.bind(path)

@@ -35,12 +35,15 @@ from gwproxy.runtime.messages import (
     to_supervisor,
 )
 from gwproxy.runtime.status import WorkerStatus
+from gwproxy.runtime.upgrade import VARIABLE, Left
 from gwproxy.telemetry.tally import Tally
 
 log = logging.getLogger("gwproxy")
 
 # What systemd tells its main process is nobody else's; a store or a worker that read it would speak in our name.
-_OURS: Final = ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID")
+_OURS: Final = (
+    "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", VARIABLE,
+)  # fmt: skip
 
 STARTING: Final = "starting"
 SERVING: Final = "serving"
@@ -70,16 +73,26 @@ class Watcher(Protocol):
         """Its process is over."""
 
 
-class Member:
-    """A worker. `number` is its place in the fleet, which its successor will have."""
+def started(environ: Mapping[str, str]) -> tuple[int, socket.socket]:
+    """A new worker process, and our end of its channel."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gwproxy.runtime.child", str(its.fileno())],
+            pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, process_group=0,
+            env={name: value for name, value in environ.items() if name not in _OURS},
+        )  # fmt: skip
+    # It is reaped by its pidfd, as those are that an earlier supervisor has left.
+    process.returncode = 0
+    return process.pid, ours
 
-    def __init__(
-        self,
-        number: int,
-        environ: Mapping[str, str],
-        fleet: Watcher,
-    ) -> None:
+
+class Member:
+    """A worker. `number` is its place in the fleet, which its successor will have; `channel` is our end of the pair."""
+
+    def __init__(self, number: int, pid: int, channel: socket.socket, fleet: Watcher) -> None:
         self.number = number
+        self.pid = pid
         self.state = STARTING
         self.generation = 0
         self.beat = Beat(Tally(), 0, True, 0.0)
@@ -93,26 +106,19 @@ class Member:
         self._fleet = fleet
         self._answers: dict[tuple[str, int], asyncio.Future[str]] = {}
         self._loop = asyncio.get_running_loop()
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with its:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gwproxy.runtime.child", str(its.fileno())],
-                pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, process_group=0,
-                env={name: value for name, value in environ.items() if name not in _OURS},
-            )  # fmt: skip
-        self._pidfd = os.pidfd_open(self._process.pid)
+        self._pidfd = os.pidfd_open(pid)
         self._loop.add_reader(self._pidfd, self._reap)
         self._channel = Channel(
-            ours, encode=encode, decode=to_supervisor, heard=self._hear, lost=lambda: None
+            channel, encode=encode, decode=to_supervisor, heard=self._hear, lost=lambda: None
         )
 
     def __repr__(self) -> str:
         return f"worker {self.number} (pid {self.pid})"
 
     @property
-    def pid(self) -> int:
-        """Its process."""
-        return self._process.pid
+    def left(self) -> Left:
+        """What the next supervisor needs to know of it."""
+        return Left(self.number, self.pid, self._channel.fileno())
 
     @property
     def fresh(self) -> bool:
@@ -226,7 +232,7 @@ class Member:
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
-        code = self._process.wait()
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self._pidfd)
         self.state_before_end, self.state = self.state, ENDED
         # The last it had to say may still wait there.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -14,11 +13,10 @@ from msgspec import Struct
 from gwproxy.config.check import check, ordered
 from gwproxy.config.in_force import not_in_force
 from gwproxy.config.load import load
-from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import ConfigError, Key, Problem, dotted
+from gwproxy.config.loaded import Loaded, LoadError
+from gwproxy.config.problems import ConfigError, Problem, dotted
 from gwproxy.config.schema import Config
-from gwproxy.config.services import Tls
-from gwproxy.snapshot.compile import compile
+from gwproxy.runtime.tls_files import unusable_files
 
 # Decided when the process starts: the name in Via, and where and how lines are written.
 NEEDS_RESTART: Final = (("gateway", "instance"), ("log", "access"), ("log", "file"), ("log", "format"))
@@ -37,13 +35,15 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Reading:
-    """Read a file to be served from. ConfigError with all problems; those of ties are compile's to tell."""
-    loaded = load(path, environ)
+    """Read a file to be served from. ConfigError with all problems."""
+    try:
+        loaded = load(path, environ)
+    except LoadError as error:
+        problems = ordered([*error.problems, *_unusable(error.loaded)], error.loaded.files)
+        raise ConfigError(tuple(problems)) from None
     problems = ordered([*check(loaded), *_unusable(loaded)], loaded.files)
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(tuple(problems))
-    # For what only the trie can know. Workers compile it again: a snapshot does not travel.
-    compile(loaded)
     return Reading(loaded=loaded, warnings=tuple(problems))
 
 
@@ -59,28 +59,10 @@ def _unusable(loaded: Loaded) -> Iterator[Problem]:
         try:
             os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
         except OSError as error:
-            yield _unreadable(loaded, ("log", "file"), file, error)
-    for name, service in loaded.config.services.items():
-        yield from _unusable_tls(loaded, ("services", name, "tls"), service.tls)
-
-
-def _unusable_tls(loaded: Loaded, key: Key, tls: Tls) -> Iterator[Problem]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if tls.ca:
-        try:
-            context.load_verify_locations(tls.ca)
-        except OSError as error:
-            yield _unreadable(loaded, (*key, "ca"), tls.ca, error)
-    if tls.cert:
-        try:
-            context.load_cert_chain(tls.cert, tls.key or None)
-        except OSError as error:
-            yield _unreadable(loaded, (*key, "cert"), f"{tls.cert}, {tls.key}", error)
-
-
-def _unreadable(loaded: Loaded, key: Key, found: str, error: OSError) -> Problem:
-    why = "no usable PEM in it" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
-    return loaded.problem("unreadable_file", key, found=f'"{found}"', hint=why)
+            key = ("log", "file")
+            hint = error.strerror or str(error)
+            yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, file), hint=hint)
+    yield from unusable_files(loaded)
 
 
 def restart_keys(running: Config, wanted: Config) -> list[str]:
@@ -90,3 +72,9 @@ def restart_keys(running: Config, wanted: Config) -> list[str]:
         for table, key in NEEDS_RESTART
         if getattr(getattr(running, table), key) != getattr(getattr(wanted, table), key)
     ]
+
+
+def workers_of(reading: Reading) -> int:
+    """How many workers a configuration asks for."""
+    asked = reading.loaded.config.gateway.workers
+    return len(os.sched_getaffinity(0)) if asked == "auto" else asked

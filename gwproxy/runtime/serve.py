@@ -13,21 +13,26 @@ from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.reading import read_aside
 from gwproxy.runtime.signals import signals
 from gwproxy.runtime.supervisor import Supervisor
+from gwproxy.runtime.upgrade import VARIABLE, hear_signals, inherited_legacy
 
 
 async def serve(path: Path, environ: Mapping[str, str], runtime: Path) -> None:
     """Serve the file at `path` until a signal ends it. Workers write access lines to stdout; all else is on stderr.
 
-    Raises ConfigError, CompileError, FolderError, ListenError, NoWorker or OSError before it serves.
+    Raises ConfigError, FolderError, ListenError, NoWorker or OSError before it serves.
     """
     with ExitStack() as held:
         asked = held.enter_context(signals())
+        legacy = inherited_legacy(environ)
+        environ = {name: value for name, value in environ.items() if name != VARIABLE}
+        hear_signals()
         reading = await read_aside(path, environ)
         held.enter_context(logging_to(sys.stderr, reading.loaded.config.log.format))
-        folder = RuntimeFolder.held(runtime)
+        folder = RuntimeFolder.inherited(runtime, legacy.lock) if legacy else RuntimeFolder.held(runtime)
         held.callback(folder.close)
-        supervisor = Supervisor(path, environ)
-        control = Control(folder.socket, {"reload": supervisor.reload, "status": supervisor.status})
+        supervisor = Supervisor(path, environ, folder, legacy)
+        verbs = {"reload": supervisor.reload, "status": supervisor.status, "upgrade": supervisor.upgrade}
+        control = Control(folder.socket, verbs)
         await control.start()
         try:
             await supervisor.run(reading, asked)

@@ -13,27 +13,34 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from gwproxy import __version__
 from gwproxy.config.problems import ConfigError
 from gwproxy.runtime.fleet import Fleet
-from gwproxy.runtime.listeners import ListenError, Listeners
+from gwproxy.runtime.folder import RuntimeFolder
+from gwproxy.runtime.listeners import ListenError, Listeners, told_with_place
 from gwproxy.runtime.member import ENDED, Member
 from gwproxy.runtime.outcome import Outcome, refusal
 from gwproxy.runtime.plan import Plan
-from gwproxy.runtime.reading import Reading, read_aside, restart_keys
+from gwproxy.runtime.reading import Reading, read_aside, restart_keys, workers_of
 from gwproxy.runtime.signals import Asked
 from gwproxy.runtime.status import Status
 from gwproxy.runtime.systemd import Notifier, inherited
-from gwproxy.snapshot.compile import CompileError
+from gwproxy.runtime.upgrade import (
+    Legacy,
+    become,
+    faults_by_new_code,
+    hear_signals,
+    hold_signals,
+    named_sockets_of,
+    sockets_of,
+    words_of,
+)
 
 log = logging.getLogger("gwproxy")
-
-PREPARE_S: Final = 30.0
-"""A worker that has not prepared a configuration by then makes everybody keep the old one."""
 
 MARGIN_S: Final = 5.0
 """What a worker may take beyond its drain to end."""
@@ -46,16 +53,23 @@ class NoWorker(Exception):
 class Supervisor:
     """One file, served by a fleet of workers."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, environ: Mapping[str, str], folder: RuntimeFolder, legacy: Legacy | None = None
+    ) -> None:
         self._path = path
         self._environ = environ
-        self._listeners = Listeners(inherited(environ))
+        self._folder = folder
+        self._legacy = legacy
+        if legacy is None:
+            self._listeners = Listeners(inherited(environ))
+        else:
+            self._listeners = Listeners(named_sockets_of(legacy.inherited), sockets_of(legacy.sockets))
         self._systemd = Notifier(environ)
         self._changing = asyncio.Lock()
         self._remarked: set[str] = set()
         self._plan: Plan | None = None
         self._stopping = False
-        self._began = time.time()
+        self._began = legacy.began if legacy else time.time()
         self._last_reload: tuple[str, ...] = ()
         self.fleet = Fleet(environ, self._bring_up)
 
@@ -67,22 +81,20 @@ class Supervisor:
 
     async def run(self, reading: Reading, asked: Asked) -> None:
         """Serve `reading`, change and end as `asked`. Raises ListenError, and NoWorker where none could start."""
-        gateway = reading.loaded.config.gateway
-        instance = gateway.instance or secrets.token_hex(4)
         self._remark(reading)
         try:
-            async with self._changing:
-                self._plan = Plan(1, reading, self._listeners.opened(gateway.listen), instance)
-                await self.fleet.start(workers_of(reading))
-            if not self.fleet.serving:
-                raise NoWorker(self.fleet.last_words())
-            for address in self._listeners.shown():
-                log.info("listening on %s", address)
-            self._systemd.keep(self._listeners.own)
-            self._systemd.ready(f"serving {self._path}")
             with contextlib.ExitStack() as tasks:
-                for work in (self._reload_when(asked), self._reopen_when(asked), self.fleet.watch(), self._live()):
-                    tasks.callback(asyncio.create_task(work).cancel)
+                works = (
+                    self.fleet.watch(), self._live(), whenever(asked.reload, self.reload),
+                    whenever(asked.reopen, self.fleet.reopen), whenever(asked.upgrade, self.upgrade),
+                )  # fmt: skip
+                # Whoever wants to change something waits for the start.
+                async with self._changing:
+                    for work in works:
+                        tasks.callback(asyncio.create_task(work).cancel)
+                    await self._start(reading)
+                self._systemd.keep(self._listeners.own)
+                self._systemd.ready(f"serving {self._path}")
                 await asked.stop.wait()
             await self._stop(asked)
         finally:
@@ -91,6 +103,34 @@ class Supervisor:
             self._listeners.close()
             if self._plan is not None:
                 self._plan.close()
+
+    async def _start(self, reading: Reading) -> None:
+        gateway, legacy = reading.loaded.config.gateway, self._legacy
+        instance = legacy.instance if legacy else gateway.instance or secrets.token_hex(4)
+        with told_with_place(reading.loaded):
+            sockets = self._listeners.opened(gateway.listen)
+        self._plan = Plan(legacy.generation + 1 if legacy else 1, reading, sockets, instance)
+        if legacy is not None:
+            await self._succeed(legacy, reading)
+        else:
+            await self.fleet.start(workers_of(reading))
+        if not self.fleet.serving:
+            raise NoWorker(self.fleet.last_words())
+        for address in self._listeners.shown():
+            log.info("listening on %s", address)
+
+    async def _succeed(self, legacy: Legacy, reading: Reading) -> None:
+        """The supervisor before this one was upgraded: its workers make place for new ones, one after another."""
+        self.fleet.inherit(legacy)
+        drain = float(reading.loaded.config.gateway.drain_timeout)
+        if await self.fleet.replace(workers_of(reading), drain):
+            outcome = Outcome(True, (f"upgraded to gwproxy {__version__}",))
+        else:
+            why = f"a new worker could not start, the old ones serve on: {self.fleet.last_words()}"
+            outcome = Outcome(False, (why,))
+        outcome.tell()
+        self._last_reload = outcome.lines
+        self._listeners.only(self.plan.sockets)
 
     async def _bring_up(self, member: Member) -> None:
         """Have a new worker serve what is in force, even if that changes meanwhile."""
@@ -127,19 +167,37 @@ class Supervisor:
                 log.warning("%s", remark)
         self._remarked = set(remarks)
 
-    async def _reload_when(self, asked: Asked) -> None:
-        while True:
-            await asked.reload.wait()
-            # Before reading: who writes the file again while it is being read is heard again.
-            asked.reload.clear()
-            await self.reload()
+    async def upgrade(self) -> Outcome:
+        """Have the code that is installed now take this process over. What it says of the file is told if it refuses.
 
-    async def _reopen_when(self, asked: Asked) -> None:
-        while True:
-            await asked.reopen.wait()
-            asked.reopen.clear()
-            self.fleet.reopen()
-            log.info("log files are opened anew")
+        Returns only where it is refused; who waits for the answer finds the connection closed.
+        """
+        async with self._changing:
+            faults = await faults_by_new_code(self._path, self._environ)
+            await hold_signals()
+            if faults:
+                outcome = refusal(*faults, summary="the new code refuses the file")
+            elif self._stopping:
+                outcome = refusal("the gateway is stopping")
+            else:
+                log.info("upgrading: new code in place of gwproxy %s", __version__)
+                outcome = self._become()
+        hear_signals()
+        outcome.tell()
+        return outcome
+
+    def _become(self) -> Outcome:
+        sockets, named = self._listeners.fds
+        legacy = Legacy(
+            generation=self.plan.generation, instance=self.plan.message.instance, began=self._began,
+            lock=self._folder.lock, sockets=sockets, inherited=named, gone=self.fleet.gone,
+            workers=tuple(member.left for member in self.fleet.serving),
+        )  # fmt: skip
+        try:
+            become(legacy, words_of(self._path, self._folder.path), self._environ)
+        except OSError as error:
+            return refusal(f"the new code cannot be started: {error}")
+        raise AssertionError("execve only returns by raising")
 
     async def reload(self) -> Outcome:
         """Read the file again and have all workers serve it, or none. Never raises; the log tells the outcome too."""
@@ -147,7 +205,7 @@ class Supervisor:
             self._systemd.reloading()
             try:
                 outcome = await self._change()
-            except (ConfigError, CompileError) as error:
+            except ConfigError as error:
                 outcome = refusal(*map(str, error.problems), counted=str(self._path))
             except (ListenError, OSError) as error:
                 outcome = refusal(str(error))
@@ -171,9 +229,10 @@ class Supervisor:
                 *(f"{name} cannot change while the gateway runs" for name in held),
                 summary=f"restart for {', '.join(held)}",
             )
-        sockets = self._listeners.opened(reading.loaded.config.gateway.listen)
+        with told_with_place(reading.loaded):
+            sockets = self._listeners.opened(reading.loaded.config.gateway.listen)
         plan = Plan(self.plan.generation + 1, reading, sockets, self.plan.message.instance)
-        why = await self._prepared(plan)
+        why = await self.fleet.prepare(plan)
         if why or self._stopping:
             plan.close()
             self._listeners.only(self.plan.sockets)
@@ -181,22 +240,6 @@ class Supervisor:
         await self._swap(plan)
         self._remark(reading)
         return Outcome(True, (f"reloaded {self._path}",))
-
-    async def _prepared(self, plan: Plan) -> str:
-        """Have every worker prepare `plan`; why not all could, with none of them keeping it."""
-        members = self.fleet.serving
-        waiting = [asyncio.create_task(member.prepare(plan.message, plan.fds)) for member in members]
-        if not waiting:
-            return ""
-        done, late = await asyncio.wait(waiting, timeout=PREPARE_S)
-        failures = [why for task in done if (why := task.result()) and why != ENDED]
-        failures += [f"a worker was not ready within {PREPARE_S:g} s" for _ in late]
-        for task in late:
-            task.cancel()
-        if failures:
-            for member in members:
-                member.forget(plan.generation)
-        return "; ".join(dict.fromkeys(failures))
 
     async def _swap(self, plan: Plan) -> None:
         """Everybody is ready: from here there is no way back."""
@@ -214,7 +257,6 @@ class Supervisor:
     async def status(self) -> Status:
         """How it is now."""
         plan = self._plan
-        workers = sorted(self.fleet.members, key=lambda member: member.number)
         return Status(
             version=__version__,
             pid=os.getpid(),
@@ -223,7 +265,7 @@ class Supervisor:
             generation=plan.generation if plan is not None else 0,
             began=self._began,
             listeners=tuple(self._listeners.shown()),
-            workers=tuple(member.status(self.fleet.restarts(member.number)) for member in workers),
+            workers=self.fleet.status,
             tally=self.fleet.tally,
             last_reload=self._last_reload,
         )
@@ -250,9 +292,10 @@ class Supervisor:
         log.info("stopped, %d %s cut off", cut, "connection" if cut == 1 else "connections")
 
 
-def workers_of(reading: Reading) -> int:
-    """How many workers a configuration asks for."""
-    asked = reading.loaded.config.gateway.workers
-    return len(os.sched_getaffinity(0)) if asked == "auto" else asked
-
-
+async def whenever(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
+    """Do `act` each time `event` is set. Until cancelled."""
+    while True:
+        await event.wait()
+        # Before it is done: what is asked for meanwhile is heard again.
+        event.clear()
+        await act()

@@ -61,7 +61,7 @@ class Worker:
     async def start(self, sockets: Mapping[str, socket.socket] | None = None) -> None:
         """Compile, bind, and accept on `sockets` by address, which are the worker's from here.
 
-        Without them on those that `[gateway] listen` names. Raises CompileError, ListenError, OSError (TLS files).
+        Without them on those that `[gateway] listen` names. Raises ListenError, OSError (TLS files).
         """
         ready = await self.prepare(self._loaded)
         self._server = GatewayServer(
@@ -75,7 +75,7 @@ class Worker:
         await self._accepting.use(sockets)
 
     async def prepare(self, loaded: Loaded) -> Ready:
-        """Compile and bind `loaded`. Raises CompileError, and OSError or ssl.SSLError for unusable TLS files."""
+        """Compile and bind `loaded`. Raises OSError or ssl.SSLError for unusable TLS files."""
         async with self._preparing:
             snapshot = await sliced(compile_slices(loaded))
             self.live.forget_used()

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from gwproxy.config.load import Loaded
-from gwproxy.config.problems import Problem
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.deadlines import NEVER
 from gwproxy.egress.request import Times
-from gwproxy.snapshot.pattern import parse_pattern
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
-from gwproxy.snapshot.ties import add_candidate
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, Snapshot
-from gwproxy.wire.fields import REQUEST_NAMES
+from gwproxy.wire.pattern import parse_pattern
 
 SLICE = 100
 """Routes compiled between two yields: a few milliseconds."""
 
 
-class CompileError(Exception):
-    """A configuration whose routes contradict each other. `problems` are like those of `check`."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
-
-
 def compile(loaded: Loaded) -> Snapshot:
-    """Compile in one go. Raises CompileError with every tie."""
+    """Compile in one go what `check` has found no error in."""
     slices = compile_slices(loaded)
     while True:
         try:
@@ -45,7 +34,6 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     config = loaded.config
     router = Router(ignore_trailing_slash=config.gateway.trailing_slash == "ignore")
     routes: list[CompiledRoute] = []
-    problems: list[Problem] = []
     written: list[tuple[tuple[str, int], Route | Aggregation]] = [
         *((("routes", n), route) for n, route in enumerate(config.routes)),
         *((("aggregations", n), one) for n, one in enumerate(config.aggregations)),
@@ -56,31 +44,14 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
         else:
             compiled = _aggregation(config, index, where, one)
         routes.append(compiled)
-        problems += _conditions(loaded, compiled) or add_candidate(router, compiled, routes, loaded)
+        router.add(compiled)
         if index % SLICE == SLICE - 1:
             yield
-    if problems:
-        raise CompileError(tuple(problems))
     yield from router.finish()
     services = {name: service_of(name, service) for name, service in config.services.items()}
     return Snapshot(
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
     )  # fmt: skip
-
-
-def _conditions(loaded: Loaded, route: CompiledRoute) -> list[Problem]:
-    """Fields that the gateway reads or writes itself cannot choose a route."""
-    return [
-        Problem(
-            kind="bad_header",
-            place=loaded.places.find((*route.where, "headers")),
-            key=f"{route.key}.headers",
-            found=f'"{name.decode()}"',
-            hint="this field is the gateway's own and cannot choose a route",
-        )  # fmt: skip
-        for name, _ in route.conditions
-        if name in REQUEST_NAMES
-    ]
 
 
 def _methods(one: Route | Aggregation) -> tuple[str, ...]:

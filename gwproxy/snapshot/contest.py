@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from gwproxy.snapshot.pattern import PARAM, REST, STATIC, Pattern
 from gwproxy.snapshot.types import Leaf
+from gwproxy.wire.pattern import PARAM, REST, STATIC, Pattern
 
 PAUSE_EVERY = 1000
 """Segments between two places where a compilation may pause."""

@@ -6,11 +6,11 @@ from collections.abc import Generator
 from typing import Final
 
 from gwproxy.errors import GatewayError, Phase
-from gwproxy.snapshot.pattern import STATIC, Pattern
 from gwproxy.snapshot.trie import Found, Table
 from gwproxy.snapshot.types import Candidate, CompiledRoute, Leaf
 from gwproxy.wire.fields import Fields
 from gwproxy.wire.path import ambiguous, split
+from gwproxy.wire.pattern import STATIC, Pattern
 
 # About 1 MiB a worker at the most. Half of a match is the path's own cost, and callers ask for few paths at a time.
 MAX_REMEMBERED: Final = 1024
@@ -31,6 +31,12 @@ class Router:
         self._ignore_slash = ignore_trailing_slash
         # Paths that were asked for lately, with what they match; only such as match something.
         self._recent: dict[tuple[bytes, bytes], tuple[list[bytes], Found, bool]] = {}
+
+    def add(self, route: CompiledRoute) -> None:
+        """File a route under each of its hosts. Only while compiling."""
+        methods = None if "*" in route.methods else frozenset(method.encode() for method in route.methods)
+        for host in route.hosts:
+            self.leaf(host, route.pattern).add(Candidate(route, methods))
 
     def leaf(self, host: str, pattern: Pattern) -> Leaf:
         """The leaf of `pattern` on `host`, made if it is not there. Only while compiling."""

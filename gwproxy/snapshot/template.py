@@ -25,7 +25,7 @@ def without_prefix(count: int) -> PathMaker:
 def filled(service_path: str, names: dict[str, int]) -> PathMaker:
     """`service_path` with each :param, and *, replaced by what stands at its place in the caller's path.
 
-    `names` gives those places (`pattern.parse_pattern`); a rest that is empty leaves no slash of its own behind.
+    `names` gives those places (`wire.pattern.parse_pattern`); a rest that is empty leaves no slash of its own behind.
     """
     pieces: list[bytes | int] = []
     literal = b""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 from gwproxy.snapshot import contest as contests
 from gwproxy.snapshot.contest import PAUSE_EVERY, Contest
-from gwproxy.snapshot.pattern import PARAM, REST, Pattern
 from gwproxy.snapshot.types import Candidate, Leaf
+from gwproxy.wire.pattern import PARAM, REST, Pattern
 
 
 class Found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gwproxy.snapshot.pattern import Pattern, rank
 from gwproxy.snapshot.template import PathMaker, unchanged
+from gwproxy.wire.pattern import Pattern, rank
 
 if TYPE_CHECKING:
     from gwproxy.config.schema import Gateway
@@ -110,6 +110,18 @@ class Leaf:
         self.pattern = pattern
         self.rank = rank(pattern)
         self.candidates: list[Candidate] = []
+
+    def add(self, candidate: Candidate) -> None:
+        """Put a route where it is tried: more conditions first; then named methods; then HEAD by name before by GET."""
+        if candidate.methods is not None and b"GET" in candidate.methods:
+            # RFC 9110 section 9.3.2: HEAD is answered by GET, unless a route of its own answers it.
+            candidate.methods |= {b"HEAD"}
+        self.candidates.append(candidate)
+        self.candidates.sort(key=_order)
+
+
+def _order(candidate: Candidate) -> tuple[int, bool, bool]:
+    return -len(candidate.conditions), candidate.methods is None, "HEAD" not in candidate.route.methods
 
 
 class Candidate:

@@ -30,6 +30,7 @@ VIA: Final = 14
 REQUEST_ID: Final = 15
 CORRELATION_ID: Final = 16
 OWN: Final = 17
+CAUSATION_ID: Final = 18
 
 _HOP_NAMES: Final = (
     b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authorization",
@@ -51,6 +52,7 @@ REQUEST_NAMES: Final[dict[bytes, int]] = {
     b"via": VIA,
     b"x-request-id": REQUEST_ID,
     b"x-correlation-id": CORRELATION_ID,
+    b"x-causation-id": CAUSATION_ID,
 }
 
 ANSWER_NAMES: Final[dict[bytes, int]] = {
@@ -68,7 +70,7 @@ IDENTITY_NAMES: Final = frozenset((b"xuserid", b"xuserrole", b"xusertier", b"xte
 _FORWARDED_FOLDED: Final = frozenset(
     (b"xforwardedfor", b"xforwardedproto", b"xforwardedhost", b"xforwardedport", b"xforwardedprefix",
      b"xforwardedserver", b"xforwardedscheme", b"xforwardeduri", b"xforwardedmethod", b"xforwardedssl", b"xrealip",
-     b"xrequestid", b"xcorrelationid", b"xoriginalurl", b"xrewriteurl")
+     b"xrequestid", b"xcorrelationid", b"xcausationid", b"xoriginalurl", b"xrewriteurl")
 )  # fmt: skip
 
 MAX_FIELDS: Final = 100
@@ -88,7 +90,7 @@ Line = tuple[int, bytes, bytes, bytes]
 # Lines with these carry what is one caller's own, or new each time: they are read each time.
 _NOT_REMEMBERED: Final = frozenset(
     (b"authorization", b"cookie", b"set-cookie", b"etag", b"if-none-match", b"last-modified", b"if-modified-since",
-     b"x-api-key", b"x-request-id", b"x-correlation-id", b"traceparent")
+     b"x-api-key", b"x-request-id", b"x-correlation-id", b"x-causation-id", b"traceparent")
 )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ class Names:
         if _TOKEN.fullmatch(name) is None:
             raise refuse("bad_request", "Malformed field name")
         lower = name.lower()
-        found = (self._kind(lower), lower)
+        found = (self.kind(lower), lower)
         if len(self.seen) < _REMEMBERED and len(name) <= 64:
             self.seen[name] = found
         return found
@@ -130,7 +132,8 @@ class Names:
             self.lines[line] = read
         return read
 
-    def _kind(self, lower: bytes) -> int:
+    def kind(self, lower: bytes) -> int:
+        """What becomes of fields of this lower-case name."""
         kind = self._kinds.get(lower)
         if kind is not None or not self._aliases:
             return kind or KEEP

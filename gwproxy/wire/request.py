@@ -12,7 +12,8 @@ CHUNKED: Final = -1
 """Instead of a length: the body is in chunks."""
 
 _LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f#]+) HTTP/([0-9])\.([0-9])")
-_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]*)(?::[0-9]{0,5})?")
+_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]*)(?::([0-9]{0,5}))?")
+MAX_PORT: Final = 65535
 # Authorities met before, as hosts.
 _HOSTS: Final[dict[bytes, bytes]] = {}
 MAX_HOSTS: Final = 1024
@@ -89,7 +90,8 @@ class FieldsOfRequest:
         self.authority = value
         host = _HOSTS.get(value)
         if host is None:
-            if _HOST.fullmatch(value) is None:
+            found = _HOST.fullmatch(value)
+            if found is None or int(found[1] or 0) > MAX_PORT:
                 raise refuse("bad_request", "Bad Host")
             host = host_of(value)
             if len(_HOSTS) < MAX_HOSTS:

@@ -184,6 +184,20 @@ def test_forms_are_never_parsed_by_aiohttp(path):
     assert whole_body_readers(parse(path)) == []
 
 
+def file_servers(tree: ast.Module) -> list[int]:
+    """Uses of what aiohttp and asyncio have for serving files: no path of a caller may ever name one."""
+    served = {"add_static", "static", "FileResponse", "sendfile"}
+    return [
+        node.lineno for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in served
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_is_served_from_disk(path):
+    assert file_servers(parse(path)) == []
+
+
 # -- the rules see what they are for
 
 BAD = {
@@ -196,6 +210,8 @@ BAD = {
     "environ": (reads_environment, "import os\nx = os.environ['A']"),
     "getenv": (reads_environment, "from os import getenv"),
     "post": (whole_body_readers, "async def f(request):\n    await request.post()"),
+    "static files": (file_servers, "app.router.add_static('/', folder)"),
+    "file": (file_servers, "async def f(request):\n    return web.FileResponse(path)"),
     "multipart": (whole_body_readers, "async def f(request):\n    await request.multipart()"),
 }
 

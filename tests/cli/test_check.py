@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import tomllib
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import jsonschema_rs
 import pytest
 
 from gwproxy import __version__
+from gwproxy.cli.version import PARTS
 
 ROOT = Path(__file__).parents[2]
 BAD = ROOT / "tests" / "config" / "bad"
@@ -87,6 +89,14 @@ def test_schema_is_one_and_accepts_the_reference_file(cli):
     validator = jsonschema_rs.Draft202012Validator(printed)
     assert validator.is_valid(tomllib.loads((ROOT / "routes.toml").read_text(encoding="utf-8")))
     assert not validator.is_valid({"gateway": {"listn": ["127.0.0.1:1"]}})
+
+
+def test_version_names_only_what_the_package_needs(cli):
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    needed = [line.partition(">=")[0] for line in parser["options"]["install_requires"].split()]
+    assert [part for part in PARTS if part not in needed] == []
+    assert "not installed" not in cli("version").stdout
 
 
 def test_version_names_what_runs(cli):

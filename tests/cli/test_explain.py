@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from gwproxy.cli.contenders import contenders, mismatch
+from gwproxy.cli.explanation import explanation
+from gwproxy.cli.typed_request import typed_request
 from gwproxy.config.load import loads
-from gwproxy.errors import GatewayError
-from gwproxy.exchange import Exchange, Sender
 from gwproxy.snapshot.compile import compile
-from gwproxy.wire.receiver import Receiver
 
 FILE = """
 [gateway]
@@ -224,6 +222,15 @@ def test_encoded_slash_names_the_route_that_could_have_taken_it(explain):
     assert told[-1].endswith('takes no encoded slash (encoded_slashes = "refuse")')
 
 
+async def test_options_of_the_whole_server_is_explained_as_it_is_answered(explain, gateway):
+    text = "[[routes]]\npath = '/'\nrespond = {}\n"
+    answer = await (await gateway(text)).ask(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    told = explanation(loads(text), compile(loads(text)), typed_request("OPTIONS", "*", ()))
+    assert (told.status, told.code, told.why) == (404, "not_found", "no route of the file has this path")
+    assert (answer.status, answer.json()["code"]) == (told.status, told.code)
+    assert explain("OPTIONS", "*")["status"] == 404
+
+
 def test_trace_is_refused_before_any_route(explain):
     assert explain("TRACE", "/hello")["status"] == 405
 
@@ -264,35 +271,3 @@ def test_table_of_routes_tells_who_answers_and_who_may_ask(explain, cli):
     assert "* * /quiet → quiet /quiet (maintenance) open routes.toml:40" in lines
     assert "* * /closed → users /closed identity with a:read or a:write routes.toml:35" in lines
     assert "* GET /both → aggregation of a open routes.toml:57" in lines
-
-
-HEADS = [
-    f"{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{beta}\r\n"
-    for method in ("GET", "HEAD", "PUT")
-    for path in ("", "a", "a/", "a/b", "a/b/", "b/b", "b/b/c", "a//b")
-    for host in ("x", "h.test", "www.h.test")
-    for beta in ("", "B: 1\r\n")
-]
-
-
-@pytest.mark.parametrize("slash", ["significant", "ignore"])
-def test_the_first_contender_that_fits_is_the_one_the_router_takes(slash):
-    paths = ("/", "/a", "/a/", "/a/:x", "/:x/b", "/:x/b/", "/*", "/a/*", "/:x/*")
-    hosts = ("", 'host = "h.test"', 'hosts = ["*.h.test", "y"]')
-    more = ("", 'method = "GET"', 'headers = { B = "1" }')
-    shapes = [f'path = "{path}"\n{host}\n{each}' for path in paths[::2] for host in hosts for each in more]
-    shapes += [f'path = "{path}"\nmethod = "HEAD"' for path in paths[1::2] if slash == "significant"]
-    text = f'[gateway]\ntrailing_slash = "{slash}"\n'
-    text += "".join(f"[[routes]]\n{shape}\nrespond = {{}}\n" for shape in shapes)
-    snapshot = compile(loads(text))
-    for raw in HEADS:
-        head = Receiver(4096).head(raw.encode())
-        assert head is not None
-        exchange = Exchange(head, Sender(), 0.0)
-        fitting = [one for one in contenders(snapshot, exchange) if not mismatch(one, exchange)]
-        try:
-            won = snapshot.router.match(head.host, head.method, exchange.path, head.fields)[0]
-        except GatewayError:
-            assert fitting == [], raw
-        else:
-            assert fitting[0] is won, raw

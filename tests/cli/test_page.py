@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 TRANSCRIPTS = re.findall(r"^```console\n\$ gwproxy (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SERVING = ("run", "demo")
-RUNNING = ("reload", "status")
+RUNNING = ("reload", "status", "upgrade")
 """Verbs that ask a gateway that runs."""
 
 

@@ -233,7 +233,10 @@ async def test_port_in_use_is_one_clear_line(file, gwproxy):
         port = held.getsockname()[1]
         code, _, err = await (await gwproxy("run", write(file, port=port))).end()
     assert code == 1
-    assert err == f"gwproxy: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert err == (
+        f"{file}:3:11: gateway.listen[0]: cannot listen on 127.0.0.1:{port}: address already in use; "
+        "choose another port, or stop what holds it\n"
+    )
 
 
 async def test_bad_file_is_refused_whole(file, gwproxy):
@@ -257,7 +260,7 @@ async def test_routes_that_tie_are_refused(file, gwproxy):
     [
         ('[admin]\nlisten = "0.0.0.0:1"', ": admin.token: admin needs a token"),
         ('[services.a]\nurl = "https://a"\ntls = {ca = "no.pem"}', "found \"no.pem\"; No such file or directory"),
-        ('[services.a]\nurl = "https://a"\ntls = {ca = "%s"}', "no usable PEM in it"),
+        ('[services.a]\nurl = "https://a"\ntls = {ca = "%s"}', "services.a.tls.ca: file cannot be read: found"),
     ],
 )  # fmt: skip
 async def test_what_this_machine_lacks_is_named_with_its_place(more, says, file, gwproxy):

@@ -25,6 +25,7 @@ USES = [
     (["explain", "a.toml", "http://x/a", "GET"], 2, "METHOD comes before URL: GET http://x/a"),
     (["explain", "a.toml", "G T", "/a"], 2, "'G T' is no method"),
     (["explain", "a.toml", "GET", "x/a"], 2, "'x/a' is no URL: write http://HOST/PATH, or only the path"),
+    (["explain", "a.toml", "GET", "*"], 2, "'*' is no URL: write http://HOST/PATH, or only the path"),
     (["explain", "a.toml", "GET", "ftp://x/a"], 2, "ftp:// is not spoken here"),
     (["explain", "a.toml", "GET", "http:///a"], 2, "names no host"),
     (["explain", "a.toml", "GET", "/a", "-H", "novalue"], 2, "'novalue' is no header: write -H 'Name: value'"),

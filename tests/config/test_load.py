@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwproxy.config.check import check
+from gwproxy.config.jsonschema import json_schema
 from gwproxy.config.load import load, loads
 from gwproxy.config.problems import ConfigError, Place, Problem
 from gwproxy.config.schema import Config, Limit, Size
 
 ROUTES = Path(__file__).parents[2] / "routes.toml"
+SCHEMA = jsonschema_rs.Draft202012Validator(json_schema())
 
 
 def refused(text: str, environ: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
@@ -176,3 +180,35 @@ def test_python_s_words_have_a_toml_spelling() -> None:
 
 def test_a_body_of_no_bytes_is_a_bound_like_any_other() -> None:
     assert loads("[gateway]\nmax_request_body = 0").config.gateway.max_request_body == Size(0)
+
+
+NAMES = [
+    "[services.{0}]\nurl = 'http://a'",
+    "[roles]\n{0} = ['x']",
+    "[tiers.{0}]\nrequests = 1\nwindow = 1",
+    "[auth.{0}]\ntype = 'api_key'",
+    "[services.a]\nurl = 'http://a'\nrate_limits.{0} = {{ requests = 1, window = 1 }}",
+]
+
+
+@pytest.mark.parametrize("text", NAMES)
+@pytest.mark.parametrize("name", ["", "a b", "a\\r\\nX-Evil: 1", "a/b", "a\\n", "ü", "a:b", "x" * 65])
+def test_a_name_that_could_break_a_header_a_key_or_a_url_is_refused(text: str, name: str) -> None:
+    text = text.format(f'"{name}"')
+    (problem,) = refused(text)
+    assert problem.kind == "wrong_form"
+    assert not SCHEMA.is_valid(tomllib.loads(text))
+    assert str(problem).isprintable()
+
+
+@pytest.mark.parametrize("text", NAMES)
+@pytest.mark.parametrize("name", ["a", "A-1", "a.b_c", "x" * 64])
+def test_other_names_are_accepted(text: str, name: str) -> None:
+    text = text.format(f'"{name}"')
+    loads(text)
+    assert SCHEMA.is_valid(tomllib.loads(text))
+
+
+def test_a_name_in_a_hint_does_not_end_the_line() -> None:
+    text = '[services."user\\ns"]\nurl = "http://a"\n[[routes]]\npath = "/"\nservice = "users"'
+    assert all(str(problem).isprintable() for problem in refused(text))

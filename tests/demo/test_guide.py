@@ -21,7 +21,7 @@ def test_refusals_are_among_what_to_try():
 
 
 def test_guide_has_services_notes_and_every_command():
-    text = guide(GATEWAY, {"users": 3001}, ["Port 3002 is taken."])
+    text = guide(GATEWAY, {"users": "http://127.0.0.1:3001"}, ["Port 3002 is taken."])
     assert "  users  http://127.0.0.1:3001" in text
     assert "Port 3002 is taken." in text
     assert all(command(line, GATEWAY) in text for line in TRIES)
@@ -34,4 +34,4 @@ def test_guide_leaves_out_what_it_has_nothing_to_say_of():
 
 
 def test_guide_fits_a_wide_terminal():
-    assert max(map(len, guide(GATEWAY, {"users": 3001}, []).splitlines())) <= 132
+    assert max(map(len, guide(GATEWAY, {"users": "http://127.0.0.1:3001"}, []).splitlines())) <= 132

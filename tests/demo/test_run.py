@@ -10,9 +10,11 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from gwproxy.config.load import load
+from gwproxy.config.problems import ConfigError
 from gwproxy.demo.guide import TRIES, command
-from gwproxy.demo.run import DEMO_FILE, asked_to_stop, demo, on_free_port
+from gwproxy.demo.run import DEMO_FILE, demo, on_free_port, start
 from gwproxy.demo.services import SAMPLES, plan_services
+from gwproxy.runtime.signals import signals
 
 # These and test_ports.py take the usual ports for a moment, so one process runs them all.
 pytestmark = pytest.mark.xdist_group("demo")
@@ -78,23 +80,28 @@ def test_gateway_moves_from_a_busy_port_and_says_so():
     assert moved.config.routes == loaded.config.routes
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_signal_asks_to_stop(number):
-    with asked_to_stop() as stop:
+async def test_service_of_the_users_own_is_listed_where_it_is():
+    stop = asyncio.Event()
+    running, text = await started({"USER_SERVICE_URL": "http://127.0.0.1:9"}, stop)
+    stop.set()
+    await running
+    assert "USER_SERVICE_URL is set, so the sample users is not started." in text
+    listed = text.partition("Sample services:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == list(SAMPLES)
+    assert listed[0] == "  users       http://127.0.0.1:9 (yours)"
+
+
+async def test_url_with_a_password_is_refused_and_not_repeated():
+    with pytest.raises(ConfigError) as refused:
+        await start({"USER_SERVICE_URL": "http://me:hush@127.0.0.1:9"})
+    assert "hush" not in "".join(map(str, refused.value.problems))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_signal_asks_to_stop_who_has_nothing_to_reload(number):
+    with signals(reloads=False) as asked:
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(stop.wait(), 5)
-
-
-async def test_second_signal_does_not_wait_any_longer():
-    async def never_done():
-        with asked_to_stop() as stop:
-            os.kill(os.getpid(), signal.SIGINT)
-            await stop.wait()
-            os.kill(os.getpid(), signal.SIGINT)
-            await asyncio.Event().wait()
-
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(asyncio.create_task(never_done()), 5)
+        await asyncio.wait_for(asked.stop.wait(), 5)
 
 
 @pytest.mark.parametrize("loser", ["search", "gateway"])

@@ -151,22 +151,6 @@ async def test_retired_target_finishes_what_it_has_begun(gateway, scripted, orig
     assert caller.wire.end is None
 
 
-TIED = ROUTES + '\n[[routes]]\npath = "/version"\nrespond = { body = "tied" }\n'
-
-
-async def test_reload_of_what_does_not_compile_changes_nothing(gateway, origin: Origin):
-    values = {"ORIGIN": origin.url, "STREAM": origin.url}
-    gw = await gateway(ROUTES, **values)
-    caller = await gw.connect()
-    await caller.ask(GET)
-    before, bound = pools(gw), gw.worker.server.bound
-    with pytest.raises(Exception, match="routes"):
-        await gw.worker.reload(loaded(TIED, **values))
-    assert pools(gw) == before
-    assert gw.worker.server.bound is bound
-    assert (await caller.ask(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")).body == b"0"
-    assert (await caller.ask(GET)).status == 200
-    assert origin.connections == 1
 
 
 async def test_reload_with_unusable_tls_files_changes_nothing(gateway, origin: Origin):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gwproxy.exchange import Sender
 from gwproxy.ingress.forwarded import Trust
 from gwproxy.wire.request import FieldsOfRequest
+from tests.support.running import PLAIN
 
 PROXIES = ("10.0.0.0/8", "fd00::/8")
 PROXY = "10.0.0.1"
@@ -199,6 +200,15 @@ def test_request_id_of_a_trusted_proxy_is_kept_if_well_formed():
     assert (sent(*lines, peer=CLIENT).request_id, sent(*lines, peer=CLIENT).correlation_id) == (b"", b"")
     for bad in ("a b", '"x"', "x" * 129):
         assert sent(f"X-Request-Id: {bad}").request_id == b""
+
+
+async def test_causation_id_of_a_trusted_proxy_reaches_the_service_as_it_came(gateway, origin):
+    text = f"[gateway]\ntrusted_proxies = ['127.0.0.1/32']\n{PLAIN}"
+    ask = b"GET / HTTP/1.1\r\nHost: a\r\nx-causation-id: part 7; x\r\n\r\n"
+    assert (await (await gateway(text, origin=origin)).ask(ask)).status == 200
+    assert origin.last.headers.named("X-Causation-Id") == ["part 7; x"]
+    assert (await (await gateway(PLAIN, origin=origin)).ask(ask)).status == 200
+    assert origin.last.headers.named("X-Causation-Id") == []
 
 
 # -- Via and loops

@@ -56,7 +56,11 @@ def segment(text: str) -> tuple[int, bytes]:
 
 
 def snapshot(rows: Iterable[Row], gateway: str = "") -> Snapshot:
-    return compile(loads(f"[gateway]\n{gateway}\n" + "\n".join(row.toml() for row in rows)))
+    return compile(loads(toml_of(rows, gateway)))
+
+
+def toml_of(rows: Iterable[Row], gateway: str = "") -> str:
+    return f"[gateway]\n{gateway}\n" + "\n".join(row.toml() for row in rows)
 
 
 def fields_of(*pairs: tuple[str, str]) -> Fields:

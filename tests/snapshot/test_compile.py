@@ -8,7 +8,7 @@ import pytest
 
 from gwproxy.config.load import loads
 from gwproxy.deadlines import NEVER
-from gwproxy.snapshot.compile import CompileError, compile, compile_slices
+from gwproxy.snapshot.compile import compile, compile_slices
 from gwproxy.snapshot.targets import target_of
 
 TEXT = """
@@ -174,12 +174,3 @@ def test_target_of_a_url(url, name, authority, prefix):
     target = target_of(url)
     assert (target.name, target.authority, target.prefix) == (name, authority, prefix)
     assert target.tls == url.startswith("https")
-
-
-def test_every_tie_is_told_in_one_go():
-    route = '[[routes]]\npath = "/%s"\nrespond = {}\n'
-    with pytest.raises(CompileError) as error:
-        compile(loads(route % ":a" + route % ":b" + route % "x" + route % "x"))
-    assert [problem.key for problem in error.value.problems] == ["routes[1].path", "routes[3].path"]
-    assert "routes[0]" in str(error.value)
-    assert all(problem.place.line for problem in error.value.problems)

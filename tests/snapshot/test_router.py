@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gwproxy.errors import GatewayError
-from gwproxy.snapshot.compile import CompileError
 from tests.snapshot.tables import (
     Asked,
     Row,
@@ -17,7 +16,6 @@ from tests.snapshot.tables import (
     fields_of,
     rows,
     snapshot,
-    ties,
     without_ties,
 )
 
@@ -54,27 +52,6 @@ def test_ignored_trailing_slash_makes_no_difference(found, questions):
         for path in {bare, bare.rstrip("/") + "/" if bare != "/" else "/"}:
             again = Asked(path, asked.method, asked.host, asked.headers)
             assert answered(compiled, again) == expected(table, again, ignore_slash=True), again
-
-
-@settings(max_examples=150, deadline=None)
-@given(rows(METHODS))
-def test_ties_are_reported_all_and_no_others(found):
-    """Each later route of a pair is named once, for each host that the two share."""
-    pairs = [
-        (later, earlier, host)
-        for later in range(len(found))
-        for earlier in range(later)
-        for host in set(found[later].hosts or ("",)) & set(found[earlier].hosts or ("",))
-        if ties(found[later], found[earlier])
-    ]
-    try:
-        snapshot(found)
-    except CompileError as error:
-        told = sorted(problem.key for problem in error.problems)
-        assert told == sorted(f"routes[{later}].path" for later, _, _ in pairs)
-        assert {problem.kind for problem in error.problems} == {"duplicate_route"}  # noqa: PT017
-    else:
-        assert pairs == []
 
 
 # -- the rules, one by one
@@ -202,12 +179,6 @@ def test_encoded_slash_is_for_the_winning_route_to_allow():
 def test_raw_segments_come_with_the_route():
     _, raw = snapshot([Row("x", "/a/:x/*")]).router.match(b"", b"GET", b"/%61/b%20/c//%7e", fields_of())
     assert raw == [b"%61", b"b%20", b"c", b"", b"%7e"]
-
-
-def test_condition_on_a_field_of_our_own_is_refused():
-    with pytest.raises(CompileError) as refusal:
-        snapshot([Row("x", "/a", headers=(("Host", "b"),))])
-    assert [problem.kind for problem in refusal.value.problems] == ["bad_header"]
 
 
 @pytest.mark.parametrize("gateway", ["", 'trailing_slash = "ignore"'])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Key, Problem, dotted, show
+from gwproxy.config.problems import Key, Problem, dotted
 from gwproxy.config.rules.addresses import is_host
 
 _EXPECTED: Final = '"host:port", "[::1]:8080", "unix:/path/to.sock" or "fd:NAME"'
@@ -23,12 +23,12 @@ def listeners(loaded: Loaded) -> Iterator[Problem]:
     for key, address in _written(loaded):
         parsed = parse_listener(address)
         if parsed is None:
-            yield loaded.problem("bad_listener", key, found=show(address), expected=_EXPECTED)
+            yield loaded.problem("bad_listener", key, found=loaded.shown(key, address), expected=_EXPECTED)
             continue
         for other, first in taken:
             if _overlap(parsed, other):
                 hint = f"{dotted(first)} at {loaded.places.find(first)} has it already"
-                yield loaded.problem("listener_twice", key, found=show(address), hint=hint)
+                yield loaded.problem("listener_twice", key, found=loaded.shown(key, address), hint=hint)
                 break
         taken.append((parsed, key))
 
@@ -38,7 +38,8 @@ def admin_token(loaded: Loaded) -> Iterator[Problem]:
     admin = loaded.config.admin
     if admin is None or admin.token or _is_private(admin.listen):
         return
-    hint = f"set admin.token, or listen on a loopback address instead of {admin.listen}"
+    written = loaded.shown(("admin", "listen"), admin.listen)
+    hint = f"set admin.token, or listen on a loopback address instead of {written}"
     yield loaded.problem("token_missing", ("admin", "token"), hint=hint)
 
 

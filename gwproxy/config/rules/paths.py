@@ -9,7 +9,7 @@ from typing import Final
 
 from gwproxy.config.either import all_routes
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Key, Problem, did_you_mean, show
+from gwproxy.config.problems import Key, Problem, did_you_mean
 from gwproxy.config.routes import Aggregation, Route
 
 _PARAM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -66,7 +66,9 @@ def part_paths(loaded: Loaded) -> Iterator[Problem]:
                 if name not in names or name == part.name:
                     others = [other for other in names if other != part.name]
                     hint = did_you_mean(name, others)
-                    yield loaded.problem("unknown_part", key, found=show("{" + field + "}"), hint=hint)
+                    yield loaded.problem(
+                        "unknown_part", key, found=loaded.shown(key, "{" + field + "}"), hint=hint
+                    )
 
 
 def strip_prefixes(loaded: Loaded) -> Iterator[Problem]:
@@ -78,24 +80,26 @@ def strip_prefixes(loaded: Loaded) -> Iterator[Problem]:
         wanted = prefix.rstrip("/").split("/")
         begins = route.path.split("/")[: len(wanted)] == wanted
         if not begins or any(segment[:1] in (":", "*") for segment in wanted):
-            hint = f"path is {show(route.path)}"
+            hint = f"path is {loaded.shown(('routes', index, 'path'), route.path)}"
             expected = "the path's first segments, whole and without :param"
             key: Key = ("routes", index, "strip_prefix")
-            yield loaded.problem("bad_path", key, found=show(prefix), expected=expected, hint=hint)
-
-
-def _pattern(loaded: Loaded, key: Key, path: str, *, once: bool = True) -> Iterator[Problem]:
-    fault = _path_fault(path)
-    if fault:
-        yield loaded.problem("bad_path", key, found=show(path), hint=fault)
-    for name, count in Counter(params_of(path)).items():
-        if once and count > 1:
             yield loaded.problem(
-                "duplicate_param", key, found=show(f":{name}"), hint="give each its own name"
+                "bad_path", key, found=loaded.shown(key, prefix), expected=expected, hint=hint
             )
 
 
-def _path_fault(path: str) -> str:
+def _pattern(loaded: Loaded, key: Key, path: str, *, once: bool = True) -> Iterator[Problem]:
+    fault = path_fault(path)
+    if fault:
+        yield loaded.problem("bad_path", key, found=loaded.shown(key, path), hint=fault)
+    for name, count in Counter(params_of(path)).items():
+        if once and count > 1:
+            yield loaded.problem(
+                "duplicate_param", key, found=loaded.shown(key, f":{name}"), hint="give each its own name"
+            )
+
+
+def path_fault(path: str) -> str:
     """Why a path can never be asked for, as a cure; empty where it can."""
     segments = path.split("/")[1:]
     if not path.startswith("/"):
@@ -117,5 +121,5 @@ def _known_params(
     known = params_of(route.path)
     for name in dict.fromkeys(named):
         if name not in known:
-            hint = did_you_mean(name, known) if known else f"path {show(route.path)} has none"
-            yield loaded.problem("unknown_param", key, found=show(f":{name}"), hint=hint)
+            hint = did_you_mean(name, known) if known else "its path has none"
+            yield loaded.problem("unknown_param", key, found=loaded.shown(key, f":{name}"), hint=hint)

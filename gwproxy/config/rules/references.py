@@ -67,11 +67,13 @@ def parts(loaded: Loaded) -> Iterator[Problem]:
             if part.name in seen:
                 key = ("aggregations", index, "parts", place, "as")
                 yield loaded.problem(
-                    "duplicate_part", key, found=show(part.name), hint="give each its own name"
+                    "duplicate_part", key, found=loaded.shown(key, part.name), hint="give each its own name"
                 )
             seen.add(part.name)
 
 
 def _known(loaded: Loaded, kind: str, key: Key, name: str, known: Collection[str]) -> Iterator[Problem]:
     if name not in known:
-        yield loaded.problem(kind, key, found=show(name), hint=did_you_mean(name, known))
+        # A table may have the name as its key: then what stands there is another thing.
+        found = show(name) if key[-1] == name else loaded.shown(key, name)
+        yield loaded.problem(kind, key, found=found, hint=did_you_mean(name, known))

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gwproxy.config.either import all_routes, hosts_of, methods_of, requires_auth
+from gwproxy.config.either import all_routes, requires_auth
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
 from gwproxy.config.routes import FORWARDING_KEYS, Aggregation, Route
+from gwproxy.wire.fields import IDENTITY, KEEP, REQUESTS
 
 # What httptools reads in a request line. CONNECT and TRACE are not among them: no route ever gets those.
 METHODS: Final = frozenset({
@@ -30,11 +31,23 @@ _HOOK: Final = re.compile(r"python:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 def methods(loaded: Loaded) -> Iterator[Problem]:
     """Every method is one that can reach the gateway."""
     for key, name in _named_methods(loaded):
-        if name == "*" and key[0] == "routes":
-            continue
-        if name not in METHODS:
+        if name not in METHODS and not (name == "*" and key[0] == "routes"):
             hint = "it never reaches a route" if name in ("CONNECT", "TRACE") else _nearest_method(name)
-            yield loaded.problem("unknown_method", key, found=show(name), hint=hint)
+            yield loaded.problem("unknown_method", key, found=loaded.shown(key, name), hint=hint)
+
+
+def repeated_methods(loaded: Loaded) -> Iterator[Problem]:
+    """To name a method once is enough."""
+    for index, route in enumerate(loaded.config.routes):
+        for place, name in enumerate(route.methods):
+            if name in route.methods[:place]:
+                key = ("routes", index, "methods", place)
+                yield loaded.problem("no_effect", key, found=loaded.shown(key, name), hint="named already")
+
+
+def is_method(name: str, route: Route | Aggregation) -> bool:
+    """Whether a route can be for this method; any, "*", is nothing that an aggregation may ask its services for."""
+    return name in METHODS or (name == "*" and isinstance(route, Route))
 
 
 def _nearest_method(name: str) -> str:
@@ -65,50 +78,41 @@ def authentication(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.problem("nobody_can_enter", where, hint=hint)
 
 
-def duplicates(loaded: Loaded) -> Iterator[Problem]:
-    """No two routes are for the very same requests; ties of other kinds are told by the compiler of the routes."""
-    seen: dict[tuple[object, ...], Key] = {}
-    for key, route in all_routes(loaded.config):
-        headers = route.headers if isinstance(route, Route) else {}
-        conditions = frozenset((name.lower(), value) for name, value in headers.items())
-        hosts = {host.lower() for host in hosts_of(route)} or {""}
-        same = [(host, method, route.path, conditions) for host in hosts for method in methods_of(route)]
-        first = next((seen[each] for each in same if each in seen), None)
-        if first is not None:
-            place = loaded.places.find(first)
-            yield loaded.problem(
-                "duplicate_route", (*key, "path"), found=show(route.path), hint=f"first at {place}"
-            )
-        for each in same:
-            seen.setdefault(each, key)
-
-
 def headers(loaded: Loaded) -> Iterator[Problem]:
-    """A fixed answer does not set what frames it, and a condition names each header once."""
+    """A fixed answer does not set what frames it."""
     for index, route in enumerate(loaded.config.routes):
         for name in route.respond.headers if route.respond else ():
             if name.lower() in FRAMING:
                 key: Key = ("routes", index, "respond", "headers", name)
                 yield loaded.problem("bad_header", key, found=show(name), hint="the gateway itself sets it")
+
+
+def conditions(loaded: Loaded) -> Iterator[Problem]:
+    """A condition names each header once, and one that reaches the router: the others would never hold."""
+    for index, route in enumerate(loaded.config.routes):
         seen: set[str] = set()
         for name in route.headers:
-            if name.lower() in seen:
-                hint = "names of headers are alike in any case"
-                yield loaded.problem(
-                    "bad_header", ("routes", index, "headers", name), found=show(name), hint=hint
-                )
+            hint = "names of headers are alike in any case" if name.lower() in seen else _no_condition(name)
+            if hint:
+                key: Key = ("routes", index, "headers", name)
+                yield loaded.problem("bad_header", key, found=show(name), hint=hint)
             seen.add(name.lower())
 
 
-def redirects(loaded: Loaded) -> Iterator[Problem]:
-    """A redirect leads to a path or an http(s) address, in characters that a header may have."""
+def _no_condition(name: str) -> str:
+    """Why a header can choose no route; empty where it can."""
+    kind = REQUESTS.kind(name.lower().encode())
+    if kind == IDENTITY:
+        return "who calls is for the gateway to say: from callers, this header is dropped in every spelling"
+    return "" if kind == KEEP else "this header is the gateway's own and cannot choose a route"
+
+
+def bodies(loaded: Loaded) -> Iterator[Problem]:
+    """Answers of some statuses have no body (RFC 9110 sections 15.3.5 and 15.4.5)."""
     for index, route in enumerate(loaded.config.routes):
-        to = route.redirect.to if route.redirect else "/"
-        if not re.fullmatch(r"(/|https?://[^/])[\x21-\x7e]*", to):
-            expected = 'a path that begins with "/", or an http(s) address, percent-encoded'
-            yield loaded.problem(
-                "bad_url", ("routes", index, "redirect", "to"), found=show(to), expected=expected
-            )
+        if route.respond and route.respond.body and route.respond.status in (204, 304):
+            key = ("routes", index, "respond", "body")
+            yield loaded.problem("no_effect", key, hint=f"an answer with {route.respond.status} has no body")
 
 
 def without_service(loaded: Loaded) -> Iterator[Problem]:
@@ -128,7 +132,9 @@ def merges(loaded: Loaded) -> Iterator[Problem]:
         fault = _merge_fault(aggregation.merge) if aggregation.merge else ""
         if fault:
             key = ("aggregations", index, "merge")
-            yield loaded.problem("bad_merge", key, found=show(aggregation.merge), hint=fault)
+            # What JMESPath says quotes the expression.
+            hint = "" if key in loaded.templates else fault
+            yield loaded.problem("bad_merge", key, found=loaded.shown(key, aggregation.merge), hint=hint)
 
 
 def _merge_fault(merge: str) -> str:
