@@ -141,7 +141,9 @@ def start(peer: Peer, ground: Ground, core: int = PROXY_CORE) -> Child:
     for template in peer.templates:
         render(template, ground)
     tree = ROOT if peer.name == "naive" else ground.tree
-    env = {"GOMAXPROCS": "1", "HOME": str(ground.folder), "PYTHONPATH": str(tree)}
+    env = {
+        "GOMAXPROCS": "1", "HOME": str(ground.folder), "PYTHONPATH": str(tree), "XDG_RUNTIME_DIR": str(ground.folder),
+    }  # fmt: skip
     argv = peer.argv(program, ground)
     child = Child(peer.name, argv, core, ground.folder / "log", env, ground.folder)
     try:

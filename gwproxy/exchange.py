@@ -28,7 +28,7 @@ class Sender:
     proxy's, and `looped` that this very gateway has forwarded the request before.
     """
 
-    __slots__ = ("address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "trusted")
+    __slots__ = ("address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "told", "trusted")
 
     def __init__(self, address: str = "", proto: bytes = b"http", host: bytes = b"") -> None:
         self.address = address
@@ -37,6 +37,8 @@ class Sender:
         self.request_id = b""
         self.correlation_id = b""
         self.looped = False
+        # Its share of an access log line, once rendered (telemetry/line.py).
+        self.told = b""
         self.proto = proto
         self.host = host
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 import uvloop
 
 from tests.support import client as callers
+from tests.support.command import Runtime
 from tests.support.leaks import Level, measured
 from tests.support.origin import Origin
 from tests.support.running import PLAIN, Gateway, start_gateway
@@ -96,3 +97,11 @@ async def gateway(level: Level) -> AsyncIterator[Callable[..., Awaitable[Gateway
     yield start
     for started in running:
         await started.stop()
+
+
+@pytest_asyncio.fixture
+async def gwproxy(level: Level, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runtime]:
+    """Starts the command: `process = await gwproxy("run", str(file))`. Each test has a runtime folder of its own."""
+    runtime = Runtime(tmp_path_factory.mktemp("run"))
+    yield runtime
+    await runtime.close()

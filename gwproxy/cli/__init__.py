@@ -8,9 +8,12 @@ from gwproxy import __version__
 from gwproxy.cli.check import check
 from gwproxy.cli.demo import demo
 from gwproxy.cli.explain import explain
+from gwproxy.cli.reload import reload
 from gwproxy.cli.routes import routes
 from gwproxy.cli.run import run
 from gwproxy.cli.schema import schema
+from gwproxy.cli.status import status
+from gwproxy.cli.upgrade import upgrade
 from gwproxy.cli.version import version
 
 __all__ = ["main"]
@@ -18,7 +21,10 @@ __all__ = ["main"]
 main = click.Group(
     "gwproxy",
     help="An API gateway. Start with `gwproxy demo`; `gwproxy VERB --help` tells more of a verb.",
-    commands={verb.name or "": verb for verb in (run, check, routes, explain, schema, demo, version)},
+    commands={
+        verb.name or "": verb
+        for verb in (run, reload, status, upgrade, check, routes, explain, schema, demo, version)
+    },
     params=[],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -33,7 +33,6 @@ class Notice(Struct, frozen=True):
 def not_in_force(config: Config) -> list[Notice]:
     """One Notice for each feature that the configuration uses and this version does not have."""
     found: tuple[tuple[str, Effect, Iterable[Key], str], ...] = (
-        ("workers", "ignored", _workers(config), "ignored in this version, which serves from one process"),
         (
             "authentication",
             "closed",
@@ -71,10 +70,6 @@ def not_in_force(config: Config) -> list[Notice]:
 
 def _notice(feature: str, effect: Effect, keys: list[Key], text: str) -> Notice:
     return Notice(feature, effect, dotted(keys[0]), len(keys), text)
-
-
-def _workers(config: Config) -> list[Key]:
-    return [] if config.gateway.workers == 1 else [("gateway", "workers")]
 
 
 def _closed(config: Config) -> list[Key]:

@@ -145,6 +145,9 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     format: Annotated[Literal["json", "text"], says("How a line is written.")] = "json"
     access: Annotated[bool, says("Write one line per request.")] = True
+    file: Annotated[
+        str, says("Where those lines go; stdout when empty. SIGUSR1 opens it anew after it was moved away.")
+    ] = ""
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

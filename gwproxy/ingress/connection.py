@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gwproxy.deadlines import NEVER
 from gwproxy.errors import GatewayError
 from gwproxy.ingress.serving import Serving
-from gwproxy.ingress.writer import has_left, reset_on_close
+from gwproxy.ingress.writer import has_left, has_sent, reset_on_close
 from gwproxy.steps.protect import crowded, out_of_drain
 from gwproxy.wire.flow import HIGH, LOW
 from gwproxy.wire.receiver import (
@@ -31,6 +31,9 @@ from gwproxy.wire.receiver import (
 if TYPE_CHECKING:
     from gwproxy.ingress.server import GatewayServer
 
+FIRST_S: Final = 1.0
+"""How long a drain waits for the first request of a new connection."""
+
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
 
@@ -42,8 +45,8 @@ class Connection(asyncio.BufferedProtocol):
     """A connection of a caller. `ended`: the caller has closed its side, and is answered all the same."""
 
     __slots__ = (
-        "_lingered", "_looping", "_serving", "_transport", "due", "ended", "filed", "paused", "peer", "receiver",
-        "scheme", "server",
+        "_lingered", "_looping", "due", "ended", "filed", "paused", "peer", "receiver", "scheme", "server", "serving",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, server: GatewayServer) -> None:
@@ -55,20 +58,20 @@ class Connection(asyncio.BufferedProtocol):
         self.scheme = b"http"
         self.ended = False
         self.paused = False
-        self._transport: Any = None
-        self._serving = Serving(self, server)
+        self.transport: Any = None
+        self.serving = Serving(self, server)
         self._lingered = 0
         self._looping = False
 
     def __repr__(self) -> str:
-        return f"<Connection from {self.peer}, {self.receiver!r}, {self._serving.served} served>"
+        return f"<Connection from {self.peer}, {self.receiver!r}, {self.serving.served} served>"
 
     # -- asyncio's side
 
     def connection_made(self, transport: Any) -> None:
         self.server.wheel.tick()
         transport.set_write_buffer_limits(HIGH, LOW)
-        self._transport = self._serving.writer.transport = transport
+        self.transport = self.serving.writer.transport = transport
         peername = transport.get_extra_info("peername")
         # A unix socket's peer has no address.
         self.peer = peername[0] if isinstance(peername, tuple) else ""
@@ -77,7 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         server = self.server
         server.opened(self)
         if len(server.connections) > server.max_connections:
-            self._serving.refuse(crowded())
+            self.serving.refuse(crowded())
             return
         server.wheel.set(self, server.wheel.now + server.keepalive_s)
 
@@ -93,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
         if state <= HEAD:
             self._next(data)
         elif state == BODY:
-            upload = self._serving.upload
+            upload = self.serving.upload
             if upload is not None:
                 upload.take(data)
         elif state == REPLYING:
@@ -109,7 +112,7 @@ class Connection(asyncio.BufferedProtocol):
         self.server.wheel.tick()
         if (
             self.server.half_close
-            and self._serving.exchange is not None
+            and self.serving.exchange is not None
             and self.receiver.state == REPLYING
         ):
             # What has been asked is answered; the connection closes behind the last of it.
@@ -126,11 +129,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.server.wheel.set(self, self.server.wheel.tick() + self.server.body_s)
-        self._serving.writer.pause()
+        self.serving.writer.pause()
 
     def resume_writing(self) -> None:
         self.server.wheel.tick()
-        self._serving.writer.resume()
+        self.serving.writer.resume()
         if self.receiver.state == IDLE:
             self.server.wheel.set(self, self.server.wheel.now + self.server.keepalive_s)
             self._next(b"")
@@ -139,7 +142,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _next(self, data: bytes) -> None:
         """Serve what is whole, until something has to be waited for. A loop: pipelined requests must not nest."""
-        receiver, serving = self.receiver, self._serving
+        receiver, serving = self.receiver, self.serving
         self._looping = True
         while receiver.state <= HEAD:
             if serving.writer.blocked:
@@ -154,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
             if head is None:
                 if self.ended:
                     # The rest of it will never come.
-                    self._transport.close()
+                    self.transport.close()
                 elif was == IDLE and receiver.state == HEAD:
                     self.server.wheel.set(self, self.server.wheel.now + self.server.header_s)
                 break
@@ -187,7 +190,7 @@ class Connection(asyncio.BufferedProtocol):
         """Read no more for now. Nobody notices then that the caller leaves, so the server looks now and then."""
         if not self.paused and self.receiver.state != CLOSED:
             self.paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
             self.server.paused.add(self)
 
     def resume(self) -> None:
@@ -198,11 +201,11 @@ class Connection(asyncio.BufferedProtocol):
             if self.receiver.state != CLOSED:
                 if self.receiver.state == BODY:
                     self.due = self.server.wheel.now + self.server.body_s
-                self._transport.resume_reading()
+                self.transport.resume_reading()
 
     def look(self) -> None:
         """While reading is paused: has the caller gone?"""
-        if has_left(self._transport, half_close=self.server.half_close):
+        if has_left(self.transport, half_close=self.server.half_close):
             self._leave("left while reading was paused")
             self.abort()
 
@@ -211,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
     def expired(self, now: float) -> None:
         """A deadline has passed; which one, the state tells."""
         state = self.receiver.state
-        server, serving = self.server, self._serving
+        server, serving = self.server, self.serving
         if serving.writer.blocked:
             # Who reads at least something within the time goes on.
             if serving.writer.progressed():
@@ -232,28 +235,28 @@ class Connection(asyncio.BufferedProtocol):
         """Idle for a while: let go of the last head, which holds the caller's secrets. Idle for long: close."""
         server = self.server
         if self.receiver.about is None:
-            self._transport.close()
+            self.transport.close()
             return
         self.receiver.forget()
-        self._serving.forget()
+        self.serving.forget()
         server.wheel.set(self, now + server.keepalive_s - server.quiet_s)
 
     def _leave(self, cause: str) -> None:
         """The caller is gone."""
         self.receiver.move(LOST)
         self.server.paused.discard(self)
-        self._serving.leave(cause)
+        self.serving.leave(cause)
 
     def _end(self) -> None:
         """The last reply is written. Close, but not onto bytes still coming: a reset could take the reply with it."""
         receiver = self.receiver
         clean = receiver.state == REPLYING and not receiver.held
         receiver.move(REPLIED_LAST)
-        if clean or not self._transport.can_write_eof():
-            self._transport.close()
+        if clean or not self.transport.can_write_eof():
+            self.transport.close()
             return
         receiver.held = b""
-        self._transport.write_eof()
+        self.transport.write_eof()
         self.resume()
         self.server.wheel.set(self, self.server.wheel.now + LINGER_S)
 
@@ -261,30 +264,26 @@ class Connection(asyncio.BufferedProtocol):
         """Close at once. What hasn't been written is lost, and a body without a framing ends in a reset."""
         self.receiver.move(LOST)
         self.server.paused.discard(self)
-        exchange = self._serving.exchange
+        exchange = self.serving.exchange
         if exchange is not None and not exchange.head.minor:
-            reset_on_close(self._transport)
-        self._transport.abort()
+            reset_on_close(self.transport)
+        self.transport.abort()
 
     def end_idle(self) -> None:
-        """The worker drains: close if nothing is under way, else after the reply."""
-        self._serving.last = True
-        if self.receiver.state == IDLE and not self.receiver.held:
-            self._transport.close()
+        """The worker drains: close if nothing has come, else after the reply. Who has just connected has a moment."""
+        serving = self.serving
+        serving.last = True
+        if self.receiver.state != IDLE or self.receiver.held or has_sent(self.transport):
+            return
+        if serving.served:
+            self.transport.close()
+        else:
+            self.server.wheel.set(self, self.server.wheel.now + FIRST_S)
 
     def kill(self) -> None:
         """The drain is over: who waits for an answer is told so, an answer half sent is cut."""
-        if self._serving.turn_away(out_of_drain()):
+        if self.serving.turn_away(out_of_drain()):
             # What is written still leaves; lingering for what else the caller sends is over, too.
-            self._transport.close()
+            self.transport.close()
         else:
             self.abort()
-
-    def give_away(self, protocol: asyncio.BaseProtocol) -> tuple[Any, bytes]:
-        """Hand the transport to `protocol`, and what has been read and not been used."""
-        held, self.receiver.held = self.receiver.held, b""
-        self.receiver.move(LOST)
-        self._transport.set_protocol(protocol)
-        self.due = NEVER
-        self.server.gone(self)
-        return self._transport, held

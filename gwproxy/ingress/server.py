@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gwproxy.deadlines import Wheel
+from gwproxy.deadlines import NEVER, Wheel
 from gwproxy.exchange import Exchange
 from gwproxy.ingress.connection import Connection
 from gwproxy.ingress.forwarded import Trust
+from gwproxy.ingress.moving import hand_over
 from gwproxy.snapshot.bind import Bound
 from gwproxy.telemetry.ids import RequestIds
 
@@ -37,6 +38,9 @@ class GatewayServer(web.Server):
         self.ids: Callable[[], bytes] = ids.__call__
         self.paused: set[Connection] = set()
         self.draining = False
+        # More connections than this are `full`'s to hear of: others may have fewer.
+        self.full_at = NEVER
+        self.full: Callable[[], None] | None = None
         self._emptied: asyncio.Event | None = None
         self._open: set[Connection] = set()
         self._record = record
@@ -70,6 +74,8 @@ class GatewayServer(web.Server):
     def opened(self, connection: Connection) -> None:
         """A caller has come."""
         self._open.add(connection)
+        if len(self._open) > self.full_at and self.full is not None:
+            self.full()
         if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
@@ -118,8 +124,14 @@ class GatewayServer(web.Server):
     def drain(self) -> None:
         """From here every reply is its connection's last."""
         self.draining = True
+        self.wheel.tick()
         for connection in list(self._open):
             connection.end_idle()
+
+    def hand_over(self) -> list[int]:
+        """Descriptors of the connections that are idle, which are gone from here."""
+        handed = (hand_over(connection) for connection in list(self._open))
+        return [fd for fd in handed if fd is not None]
 
     def pre_shutdown(self) -> None:
         """aiohttp's word for it."""

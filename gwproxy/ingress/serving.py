@@ -12,6 +12,7 @@ from gwproxy.drive import Drive, Waiter
 from gwproxy.errors import CLIENT_CLOSED, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.ingress.forwarded import Peer
+from gwproxy.ingress.moving import give_away
 from gwproxy.ingress.run import begin, conclude, failed
 from gwproxy.ingress.upload import Upload
 from gwproxy.ingress.writer import ReplyWriter
@@ -130,7 +131,7 @@ class Serving:
         For an upgrade that was accepted (RFC 9110 section 7.8): the exchange ends here, and its reply is written by
         whoever takes over.
         """
-        transport, held = self._connection.give_away(protocol)
+        transport, held = give_away(self._connection, protocol)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.status = 101

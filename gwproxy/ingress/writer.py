@@ -128,6 +128,16 @@ def reset_on_close(transport: Any) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def has_sent(transport: Any) -> bool:
+    """Whether the kernel holds bytes of the caller that nobody has read."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def has_left(transport: Any, *, half_close: bool) -> bool:
     """Whether the caller has closed, asked of the kernel: while reading is paused nobody else would notice."""
     poll = select.poll()

@@ -7,11 +7,12 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, dotted
+from gwproxy.runtime.systemd import stored_name
 
 BACKLOG = 4096
 
@@ -45,6 +46,89 @@ def told_with_place(loaded: Loaded) -> Iterator[None]:
         key: Key = ("gateway", "listen", listen.index(error.address))
         place = f"{loaded.places.find(key)}: {dotted(key)}: "
         raise ListenError(error.address, error.why, place) from None
+
+
+class Listeners:
+    """The listening sockets of a process, by address, for as long as the configuration names them.
+
+    `inherited` are those that systemd handed over, by name: what "fd:NAME" means, and what it kept over a restart.
+    """
+
+    def __init__(
+        self,
+        inherited: Mapping[str, Sequence[socket.socket]] | None = None,
+        held: Mapping[str, socket.socket] | None = None,
+    ) -> None:
+        self._held = dict(held or {})
+        self._inherited = {name: list(sockets) for name, sockets in (inherited or {}).items()}
+
+    def opened(self, addresses: Sequence[str]) -> dict[str, socket.socket]:
+        """A socket for each address: the one that is held, else a new one. ListenError, with no new one kept."""
+        wanted: dict[str, socket.socket] = {}
+        with contextlib.ExitStack() as undo:
+            for address in addresses:
+                if address.startswith("fd:"):
+                    wanted.update(self._handed_over(address))
+                    continue
+                # Port 0 may be asked for twice, and is another each time.
+                name = address if address not in wanted else f"{address}#{len(wanted)}"
+                wanted[name] = self._held.get(name) or self._kept(address) or undo.enter_context(listen_on(address))
+            undo.pop_all()
+        self._held.update(wanted)
+        return wanted
+
+    def _handed_over(self, address: str) -> dict[str, socket.socket]:
+        """The sockets of "fd:NAME": a .socket unit may have several addresses under one name."""
+        sockets = self._inherited.get(address.removeprefix("fd:"))
+        if not sockets:
+            names = ", ".join(sorted(self._inherited)) or "none"
+            raise ListenError(address, f"no socket of that name was handed over (there are: {names})")
+        return {address if not at else f"{address}#{at}": sock for at, sock in enumerate(sockets)}
+
+    def _kept(self, address: str) -> socket.socket | None:
+        kept = self._inherited.pop(stored_name(address), None)
+        return kept[0] if kept else None
+
+    def only(self, sockets: Mapping[str, socket.socket]) -> None:
+        """Close all but these."""
+        for name in [name for name in self._held if name not in sockets]:
+            sock = self._held.pop(name)
+            if not name.startswith("fd:"):
+                # What was handed over may be asked for again, and cannot be had a second time.
+                sock.close()
+
+    def shown(self) -> list[str]:
+        """Where it listens, for people."""
+        return [shown(sock) for sock in self._held.values()]
+
+    @property
+    def fds(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        """Descriptors of what is held by address, and of what was handed over by name."""
+        # What was handed over and is served stands in both; once is enough.
+        held = {name: sock.fileno() for name, sock in self.own.items()}
+        return held, {name: [sock.fileno() for sock in some] for name, some in self._inherited.items()}
+
+    @property
+    def own(self) -> dict[str, socket.socket]:
+        """Those that were bound here, and not handed over by name."""
+        return {name: sock for name, sock in self._held.items() if not name.startswith("fd:")}
+
+    def close(self) -> None:
+        """Close all."""
+        self.only({})
+        for sockets in self._inherited.values():
+            for sock in sockets:
+                sock.close()
+        self._inherited.clear()
+
+
+def shown(sock: socket.socket) -> str:
+    """The address of a listening socket, for people."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
+    return f"http://{host}:{name[1]}"
 
 
 def listen_on(address: str) -> socket.socket:

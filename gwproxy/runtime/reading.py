@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,8 +14,12 @@ from gwproxy.config.check import check, ordered
 from gwproxy.config.in_force import not_in_force
 from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded, LoadError
-from gwproxy.config.problems import ConfigError, Problem
+from gwproxy.config.problems import ConfigError, Problem, dotted
+from gwproxy.config.schema import Config
 from gwproxy.runtime.tls_files import unusable_files
+
+# Decided when the process starts: the name in Via, and where and how lines are written.
+NEEDS_RESTART: Final = (("gateway", "instance"), ("log", "access"), ("log", "file"), ("log", "format"))
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -48,9 +54,27 @@ async def read_aside(path: Path, environ: Mapping[str, str]) -> Reading:
 
 def _unusable(loaded: Loaded) -> Iterator[Problem]:
     """What only the machine that serves can know, so that `check` may run elsewhere."""
-    for index, address in enumerate(loaded.config.gateway.listen):
-        if address.startswith("fd:"):
-            hint = "socket activation does not exist yet"
-            key = ("gateway", "listen", index)
-            yield loaded.problem("bad_listener", key, found=loaded.shown(key, address), hint=hint)
+    file = loaded.config.log.file
+    if file and loaded.config.log.access:
+        try:
+            os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        except OSError as error:
+            key = ("log", "file")
+            hint = error.strerror or str(error)
+            yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, file), hint=hint)
     yield from unusable_files(loaded)
+
+
+def restart_keys(running: Config, wanted: Config) -> list[str]:
+    """The keys in which `wanted` differs from what runs, and that only a restart can change."""
+    return [
+        dotted((table, key))
+        for table, key in NEEDS_RESTART
+        if getattr(getattr(running, table), key) != getattr(getattr(wanted, table), key)
+    ]
+
+
+def workers_of(reading: Reading) -> int:
+    """How many workers a configuration asks for."""
+    asked = reading.loaded.config.gateway.workers
+    return len(os.sched_getaffinity(0)) if asked == "auto" else asked

@@ -12,14 +12,18 @@ ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Asked:
-    """`stop`: the first SIGTERM or SIGINT; `at_once`: the second; `reload`: SIGHUP, cleared by who heeds it."""
+    """`stop`: the first SIGTERM or SIGINT; `at_once`: the second; `reload`, `reopen`, `upgrade`: SIGHUP, SIGUSR1 and
+    SIGUSR2, each cleared by who heeds it.
+    """
 
-    __slots__ = ("at_once", "reload", "stop")
+    __slots__ = ("at_once", "reload", "reopen", "stop", "upgrade")
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.at_once = asyncio.Event()
         self.reload = asyncio.Event()
+        self.reopen = asyncio.Event()
+        self.upgrade = asyncio.Event()
 
     def ending(self) -> None:
         """SIGTERM or SIGINT has come."""
@@ -28,7 +32,7 @@ class Asked:
 
 @contextmanager
 def signals(*, reloads: bool = True) -> Iterator[Asked]:
-    """Hear SIGTERM, SIGINT and SIGHUP while the running loop runs. Only in the main thread.
+    """Hear SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the running loop runs. Only in the main thread.
 
     Who cannot reload is asked by SIGHUP to end: that is what a terminal sends when it closes.
     """
@@ -36,8 +40,10 @@ def signals(*, reloads: bool = True) -> Iterator[Asked]:
     for number in ENDING:
         loop.add_signal_handler(number, asked.ending)
     loop.add_signal_handler(signal.SIGHUP, asked.reload.set if reloads else asked.ending)
+    loop.add_signal_handler(signal.SIGUSR1, asked.reopen.set)
+    loop.add_signal_handler(signal.SIGUSR2, asked.upgrade.set)
     try:
         yield asked
     finally:
-        for number in (*ENDING, signal.SIGHUP):
+        for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             loop.remove_signal_handler(number)

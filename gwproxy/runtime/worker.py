@@ -1,12 +1,16 @@
-"""One serving process: the one place where the rooms are wired together."""
+"""What serves: the one place where the rooms are wired together.
+
+A change of configuration has two halves. `prepare` compiles and binds in slices, between which requests are served,
+and may fail; `swap` is one assignment, and cannot.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine, Generator, Mapping
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -14,85 +18,94 @@ from gwproxy.config.load import Loaded
 from gwproxy.deadlines import Wheel
 from gwproxy.ingress.forwarded import Trust
 from gwproxy.ingress.server import GatewayServer
-from gwproxy.runtime.listeners import BACKLOG, listen_on
+from gwproxy.runtime.accepting import Accepting
+from gwproxy.runtime.listeners import Listeners
 from gwproxy.runtime.live import Live
 from gwproxy.snapshot.bind import Bound, bind
 from gwproxy.snapshot.compile import compile_slices
-from gwproxy.snapshot.types import Snapshot
 from gwproxy.telemetry.ids import RequestIds
-from gwproxy.telemetry.record import Counters, Record, Recorder
+from gwproxy.telemetry.record import Counters, Recorder, Taker
+
+T = TypeVar("T")
+
+
+class Ready:
+    """A configuration that can be swapped in."""
+
+    __slots__ = ("bound", "loaded", "trust")
+
+    def __init__(self, loaded: Loaded, bound: Bound, trust: Trust) -> None:
+        self.loaded = loaded
+        self.bound = bound
+        self.trust = trust
 
 
 class Worker:
     """Serves one configuration after another on the same sockets.
 
-    `record` gets the record of each exchange; without it exchanges are only counted. `sockets` are listening ones to
-    use instead of those that `[gateway] listen` names.
+    `record` gets each exchange when it has ended, with the monotonic and the wall clock's time; without it exchanges
+    are only counted. `instance` is its name in Via.
     """
 
-    def __init__(
-        self,
-        loaded: Loaded,
-        record: Callable[[Record], None] | None = None,
-        *,
-        sockets: Sequence[socket.socket] = (),
-    ) -> None:
+    def __init__(self, loaded: Loaded, record: Taker | None = None, *, instance: str = "") -> None:
         self._loaded = loaded
-        self._sockets = list(sockets)
-        self._instance = loaded.config.gateway.instance or secrets.token_hex(4)
+        self._instance = instance or loaded.config.gateway.instance or secrets.token_hex(4)
         self._wheel = Wheel()
         self.live = Live(self._wheel)
         self._recorder = Recorder(self._wheel.clock, record)
         self._server: GatewayServer | None = None
+        self._accepting: Accepting | None = None
         self._runner: web.ServerRunner | None = None
-        self._reloading = asyncio.Lock()
+        self._preparing = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Compile, bind and listen. Raises ListenError, OSError (TLS files)."""
-        bound = self._bind(await self._compile(self._loaded))
+    async def start(self, sockets: Mapping[str, socket.socket] | None = None) -> None:
+        """Compile, bind, and accept on `sockets` by address, which are the worker's from here.
+
+        Without them on those that `[gateway] listen` names. Raises ListenError, OSError (TLS files).
+        """
+        ready = await self.prepare(self._loaded)
         self._server = GatewayServer(
-            bound, self._wheel, self._trust(self._loaded), RequestIds(), self._recorder.__call__
+            ready.bound, self._wheel, ready.trust, RequestIds(), self._recorder.__call__
         )
-        if not self._sockets:
-            with contextlib.ExitStack() as undo:
-                for address in self._loaded.config.gateway.listen:
-                    sock = listen_on(address)
-                    undo.callback(sock.close)
-                    self._sockets.append(sock)
-                undo.pop_all()
+        if sockets is None:
+            sockets = Listeners().opened(self._loaded.config.gateway.listen)
         self._runner = web.ServerRunner(self._server, handle_signals=False)
         await self._runner.setup()
-        for sock in self._sockets:
-            await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+        self._accepting = Accepting(self._runner)
+        await self._accepting.use(sockets)
 
-    async def _compile(self, loaded: Loaded) -> Snapshot:
-        """In slices, so that requests are served between them."""
-        slices = compile_slices(loaded)
-        while True:
-            try:
-                next(slices)
-            except StopIteration as end:
-                snapshot: Snapshot = end.value
-                return snapshot
-            await asyncio.sleep(0)
+    async def prepare(self, loaded: Loaded) -> Ready:
+        """Compile and bind `loaded`. Raises OSError or ssl.SSLError for unusable TLS files."""
+        async with self._preparing:
+            snapshot = await sliced(compile_slices(loaded))
+            self.live.forget_used()
+            bound = await sliced(bind(snapshot, self.live))
+            gateway = loaded.config.gateway
+            return Ready(
+                loaded, bound, Trust(gateway.trusted_proxies, gateway.client_address, self._instance)
+            )
 
-    def _bind(self, snapshot: Snapshot) -> Bound:
+    def swap(self, ready: Ready) -> None:
+        """Serve `ready`, the last that was prepared, from the next request on. No connection is closed by it."""
+        self.server.use(ready.bound, ready.trust)
+        self.live.retire_unused()
+        self._loaded = ready.loaded
+
+    def forget(self) -> None:
+        """What was prepared last will not be served: let go of what was opened for it."""
         self.live.forget_used()
-        return bind(snapshot, self.live)
-
-    def _trust(self, loaded: Loaded) -> Trust:
-        gateway = loaded.config.gateway
-        return Trust(gateway.trusted_proxies, gateway.client_address, self._instance)
+        for spec in self.server.bound.snapshot.services.values():
+            self.live.pools(spec)
+        self.live.retire_unused()
 
     async def reload(self, loaded: Loaded) -> None:
-        """Serve `loaded` from now on, or raise as `start` does and change nothing. No connection is closed by it."""
-        async with self._reloading:
-            bound = self._bind(await self._compile(loaded))
-            trust = self._trust(loaded)
-            assert self._server is not None
-            self._server.use(bound, trust)
-            self.live.retire_unused()
-            self._loaded = loaded
+        """Serve `loaded` from now on, or raise as `prepare` does and change nothing."""
+        try:
+            ready = await self.prepare(loaded)
+        except BaseException:
+            self.forget()
+            raise
+        self.swap(ready)
 
     @property
     def loaded(self) -> Loaded:
@@ -106,6 +119,12 @@ class Worker:
         return self._server
 
     @property
+    def accepting(self) -> Accepting:
+        """The listening sockets. Only after `start`."""
+        assert self._accepting is not None
+        return self._accepting
+
+    @property
     def counters(self) -> Counters:
         """What this worker has done."""
         return self._recorder.counters
@@ -113,42 +132,45 @@ class Worker:
     @property
     def ports(self) -> list[int]:
         """The ports it listens on, in the order of `listen`; 0 for a unix socket."""
-        return [s.getsockname()[1] if s.family != socket.AF_UNIX else 0 for s in self._sockets]
+        return [s.getsockname()[1] if s.family != socket.AF_UNIX else 0 for s in self.accepting.sockets]
 
-    @property
-    def addresses(self) -> list[str]:
-        """Where it listens, for people."""
-        shown = []
-        for sock in self._sockets:
-            name = sock.getsockname()
-            if sock.family == socket.AF_UNIX:
-                shown.append(f"unix:{name}")
-            else:
-                host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
-                shown.append(f"http://{host}:{name[1]}")
-        return shown
-
-    async def stop(self, drain_s: float | None = None) -> int:
+    async def stop(self, drain_s: float | None = None, *, at_once: asyncio.Event | None = None) -> int:
         """Stop accepting, let what is under way end within `drain_s` (default: drain_timeout), then cut the rest.
 
-        Gives the number of connections that were cut.
+        `at_once` ends the waiting earlier. Gives the number of connections that were cut.
         """
         server, runner = self._server, self._runner
         cut = 0
+        if self._accepting is not None:
+            await self._accepting.close()
         if server is not None and runner is not None:
-            for site in list(runner.sites):
-                await site.stop()
             server.drain()
             limit = float(self._loaded.config.gateway.drain_timeout) if drain_s is None else drain_s
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await server.emptied()
+            await _first(limit, server.emptied(), (at_once or asyncio.Event()).wait())
             cut = len(server.connections)
             await server.shutdown()
             await runner.cleanup()
-        for sock in self._sockets:
-            sock.close()
         await self.live.close()
         # Aborted transports tell their protocols in the loop's next turn.
         await asyncio.sleep(0)
         return cut
+
+
+async def _first(seconds: float, *waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for the first of these, and no longer than `seconds`."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def sliced(slices: Generator[None, None, T]) -> T:
+    """Drain a generator of slices, with a turn of the loop between each two."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        await asyncio.sleep(0)

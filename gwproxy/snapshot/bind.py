@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
 from gwproxy.deadlines import Wheel
@@ -15,6 +15,9 @@ from gwproxy.replies import fixed
 from gwproxy.snapshot.order import Check, Finish, checks_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
+
+SLICE = 500
+"""Routes bound between two yields."""
 
 Responder = Callable[[Exchange], Reply | Waiter | Coroutine[Any, Any, Any]]
 """The reply itself, or what must be waited for; `Conclude` makes a reply of what that gives."""
@@ -57,12 +60,14 @@ class Bound:
         self.match = snapshot.router.match
 
 
-def bind(snapshot: Snapshot, live: Pools) -> Bound:
-    """Connect every route of `snapshot` to its pools."""
+def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
+    """Connect every route of `snapshot` to its pools, in slices of a few milliseconds; Bound is the return value."""
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
-    routes = [
-        BoundRoute(route, checks_of(route), *_responder(route, balances, live)) for route in snapshot.routes
-    ]
+    routes = []
+    for route in snapshot.routes:
+        routes.append(BoundRoute(route, checks_of(route), *_responder(route, balances, live)))
+        if len(routes) % SLICE == 0:
+            yield
     return Bound(snapshot, routes)
 
 

@@ -28,15 +28,15 @@ class Record:
         head = exchange.head
         self.total_ms = round((now - exchange.started) * 1000, 3)
         self.time = wall - (now - exchange.started)
-        self.request_id = _text(exchange.request_id)
-        self.correlation_id = _text(exchange.correlation_id)
+        self.request_id = text_of(exchange.request_id)
+        self.correlation_id = text_of(exchange.correlation_id)
         self.address = exchange.sender.address
-        self.user_agent = _text(head.fields.get(b"user-agent") or b"")
+        self.user_agent = text_of(head.fields.get(b"user-agent") or b"")
         self.principal: str | None = None
         self.tenant: str | None = None
-        self.method = _text(head.method)
-        self.host = _text(head.authority)
-        self.path = _text(exchange.path + redacted(exchange.query))
+        self.method = text_of(head.method)
+        self.host = text_of(head.authority)
+        self.path = text_of(exchange.path + redacted(exchange.query))
         self.route = exchange.route.template if exchange.route is not None else None
         self.service = exchange.service or None
         self.target = exchange.target or None
@@ -61,13 +61,14 @@ class Record:
 
 
 _ORDER = (
-    "time", "request_id", "correlation_id", "address", "user_agent", "principal", "tenant", "method", "host", "path",
+    "time", "request_id", "correlation_id", "address", "user_agent", "host", "principal", "tenant", "method", "path",
     "route", "service", "target", "status", "answered_by", "code", "cause", "bytes_in", "bytes_out", "total_ms",
     "first_byte_ms", "connect_ms", "waited_ms", "tries", "reused", "cache", "limit",
 )  # fmt: skip
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
+    """Bytes of others as text that loses nothing: what is no UTF-8 stands as \\xNN."""
     return data.decode("utf-8", "backslashreplace")
 
 
@@ -81,6 +82,10 @@ def redacted(query: bytes) -> bytes:
         if unquote(name.decode("latin-1")).lower().replace("-", "_") in SECRET_QUERY:
             pairs[at] = name + b"=" + SECRET.encode()
     return b"?" + b"&".join(pairs)
+
+
+Taker = Callable[[Exchange, float, float], None]
+"""Takes an exchange that has ended, and when: by the monotonic clock and by the wall's."""
 
 
 class Counters:
@@ -98,11 +103,11 @@ class Counters:
 
 
 class Recorder:
-    """Counts every exchange, and hands its record on to whoever wants records."""
+    """Counts every exchange, and hands it on with the time to whoever makes records or lines of it."""
 
     __slots__ = ("_clock", "_take", "counters")
 
-    def __init__(self, clock: Callable[[], float], take: Callable[[Record], None] | None) -> None:
+    def __init__(self, clock: Callable[[], float], take: Taker | None) -> None:
         self.counters = Counters()
         self._clock = clock
         self._take = take
@@ -118,4 +123,4 @@ class Recorder:
         if exchange.code:
             counters.by_code[exchange.code] = counters.by_code.get(exchange.code, 0) + 1
         if self._take is not None:
-            self._take(Record(exchange, self._clock(), time.time()))
+            self._take(exchange, self._clock(), time.time())

@@ -1,72 +1,183 @@
-"""Access log lines to a stream, gathered for a moment so that a line costs no system call of its own."""
+"""Access log lines to a file or to stdout, by a thread of their own: a full disk or a reader who has gone fails nobody.
+
+The loop only appends to a list. Every tenth of a second what has been gathered goes to the thread, which may wait for
+its descriptor as long as it likes; what would wait beyond 10,000 lines is dropped, and counted. Lines stay whole: a
+file is opened for appending, and to a pipe no more than PIPE_BUF bytes go at once, which the kernel keeps together
+however many workers write.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-import sys
-from typing import IO
+import logging
+import os
+import select
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import Final
 
-import orjson
-
+from gwproxy.exchange import Exchange
+from gwproxy.telemetry.line import Lines
 from gwproxy.telemetry.record import Record
 
-GATHER_S = 0.2
-MAX_WAITING = 10_000
+log = logging.getLogger("gwproxy")
+
+GATHER_S: Final = 0.1
+MOST_WAITING: Final = 10_000
+LAST_S: Final = 1.0
+"""How long the end of the process waits for what is still to be written."""
+STDOUT: Final = 1
 
 
 class AccessLog:
-    """Writes records as JSON lines, or as text for people. Above 10,000 waiting lines new ones are dropped, counted."""
+    """Writes a line for each exchange. `path`: the file, else stdout; `form`: "json", or "text" for people."""
 
-    def __init__(self, form: str = "json", stream: IO[str] | None = None) -> None:
-        self._line = _json if form == "json" else _for_people
-        self._stream = stream or sys.stdout
-        self._lines: list[str] = []
+    def __init__(self, form: str = "json", path: str = "") -> None:
+        self._line: Callable[[Exchange, float, float], bytes] = Lines() if form == "json" else _for_people
+        self._path = path
+        self._lines: list[bytes] = []
+        self._handed = 0
         self._handle: asyncio.TimerHandle | None = None
+        self._queue: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._sink = _Sink(path)
+        self._trouble = ""
         self.dropped = 0
+        self._thread = threading.Thread(
+            target=self._sink.work, args=(self._queue,), name="access-log", daemon=True
+        )
+        self._thread.start()
 
-    def __call__(self, record: Record) -> None:
-        """Take one record."""
-        if len(self._lines) >= MAX_WAITING:
+    def __call__(self, exchange: Exchange, now: float, wall: float) -> None:
+        """Take one exchange."""
+        lines = self._lines
+        if len(lines) + self._handed - self._sink.done >= MOST_WAITING:
             self.dropped += 1
             return
-        self._lines.append(self._line(record))
+        lines.append(self._line(exchange, now, wall))
         if self._handle is None:
-            self._handle = asyncio.get_running_loop().call_later(GATHER_S, self.flush)
+            self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
-    def flush(self) -> None:
-        """Write what has been gathered. A stream that fails loses the lines, never a request."""
+    def _tick(self) -> None:
         self._handle = None
-        lines, self._lines = self._lines, []
-        try:
-            self._stream.write("".join(lines))
-            self._stream.flush()
-        except OSError:
-            self.dropped += len(lines)
+        self._hand_over()
+        self._tell()
+        if self._handed > self._sink.done:
+            # How these fare is to be told as well, even if no others come.
+            self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
+
+    def _hand_over(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._handed += len(lines)
+            self._queue.put(lines)
+
+    def _tell(self) -> None:
+        """Say once that lines cannot be written, and once that they can again."""
+        trouble = self._sink.trouble
+        if trouble != self._trouble:
+            where = self._path or "stdout"
+            if trouble:
+                log.error("access log lines are lost: %s: %s", where, trouble)
+            else:
+                log.info("access log lines are written again: %s", where)
+            self._trouble = trouble
+
+    @property
+    def lost(self) -> int:
+        """Lines that were dropped, for want of room or by a failure to write."""
+        return self.dropped + self._sink.failed
+
+    def reopen(self) -> None:
+        """Write to a new file under the old name from here: the old one has been moved away."""
+        self._hand_over()
+        self._sink.moved = True
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left; a second is the most that is waited for it."""
         if self._handle is not None:
             self._handle.cancel()
-        self.flush()
+        self._hand_over()
+        self._queue.put(None)
+        self._thread.join(LAST_S)
 
 
-def _stamp(record: Record) -> str:
+class _Sink:
+    """The thread's half. `done` counts lines that are written or lost, `failed` the lost ones."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+        self.moved = False
+        self.done = 0
+        self.failed = 0
+        self.trouble = ""
+
+    def work(self, queue: SimpleQueue[list[bytes] | None]) -> None:
+        """Write batch after batch, until None."""
+        while (lines := queue.get()) is not None:
+            try:
+                self._open()
+                for piece in self._pieces(lines):
+                    self._write(piece)
+                self.trouble = ""
+            except OSError as error:
+                # What of this batch got through can't be told; all of it counts as lost.
+                self.failed += len(lines)
+                self.trouble = error.strerror or str(error)
+                self._close()
+            self.done += len(lines)
+        self._close()
+
+    def _open(self) -> None:
+        if self.moved:
+            self.moved = False
+            self._close()
+        if self._fd >= 0:
+            return
+        if self._path:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        else:
+            self._fd = os.dup(STDOUT)
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _pieces(self, lines: list[bytes]) -> Iterator[bytes]:
+        if stat.S_ISREG(os.fstat(self._fd).st_mode):
+            yield b"".join(lines)
+            return
+        piece = b""
+        for line in lines:
+            if piece and len(piece) + len(line) > select.PIPE_BUF:
+                yield piece
+                piece = b""
+            piece += line
+        if piece:
+            yield piece
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:
+                # Somebody who shares our stdout has made it non-blocking; we never do.
+                select.select([], [self._fd], [])
+
+
+def _for_people(exchange: Exchange, now: float, wall: float) -> bytes:
+    record = Record(exchange, now, wall)
     moment = datetime.datetime.fromtimestamp(record.time, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _json(record: Record) -> str:
-    # orjson escapes control characters, so no value can begin a line of its own.
-    return orjson.dumps({**record.as_dict(), "time": _stamp(record)}).decode() + "\n"
-
-
-def _for_people(record: Record) -> str:
+    stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = (
-        f"{_stamp(record)} {record.status} {record.method} {record.host}{record.path} {record.total_ms:.1f}ms "
+        f"{stamp} {record.status} {record.method} {record.host}{record.path} {record.total_ms:.1f}ms "
         f"{record.service or '-'} {record.target or '-'} {record.address or '-'} {record.request_id}"
     )
     line = line + f" {record.code}" if record.code else line
     # Refused, unresolved and failed TLS are one code: only the cause tells them apart.
     line = line + f" ({record.cause})" if record.cause else line
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) + "\n"
+    return ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) + "\n").encode()

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.cli.conftest import Process
+from tests.support.command import Process
 
 # It takes the usual ports for a moment, as tests/demo does.
 pytestmark = pytest.mark.xdist_group("demo")

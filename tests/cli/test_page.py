@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 TRANSCRIPTS = re.findall(r"^```console\n\$ gwproxy (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SERVING = ("run", "demo")
+RUNNING = ("reload", "status", "upgrade")
+"""Verbs that ask a gateway that runs."""
 
 
 @pytest.fixture
@@ -27,12 +29,26 @@ def files(cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "shown"), [each for each in TRANSCRIPTS if not each[0].startswith(SERVING)]
+    ("command", "shown"), [each for each in TRANSCRIPTS if not each[0].startswith(SERVING + RUNNING)]
 )
 def test_command_prints_what_the_page_shows(command, shown, files, cli):
     printed = cli(*shlex.split(command)).stdout
-    pattern = "".join(".*" if line == "…\n" else re.escape(line) for line in shown.splitlines(keepends=True))
-    assert re.fullmatch(pattern, printed, re.DOTALL), printed
+    assert re.fullmatch(pattern_of(shown), printed, re.DOTALL), printed
+
+
+def pattern_of(shown: str) -> str:
+    """What the page shows, where "…" is whatever stands there."""
+    lines = shown.replace("\n…\n", "…").splitlines(keepends=True)
+    return "".join(re.escape(line).replace("…", ".*") for line in lines)
+
+
+@pytest.mark.parametrize(("command", "shown"), [each for each in TRANSCRIPTS if each[0].startswith(RUNNING)])
+async def test_verb_tells_of_a_running_gateway_what_the_page_shows(command, shown, free_port, gwproxy):
+    process = await gwproxy("run", "routes.toml")
+    await process.says("listening on")
+    code, out, err = await gwproxy.told(*shlex.split(command))
+    assert (code, err) == (0, "")
+    assert re.fullmatch(pattern_of(shown), out, re.DOTALL), out
 
 
 @pytest.fixture

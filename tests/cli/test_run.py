@@ -134,9 +134,9 @@ async def test_hangup_without_the_file_changes_nothing(file, gwproxy, origin, co
 async def test_hangup_names_what_only_a_restart_can_change(file, gwproxy, origin, connect):
     process = await gwproxy("run", write(file, origin.url))
     kept = await connect(await process.port())
-    write(file, origin.url, path="two", port=1, gateway="workers = 3")
+    write(file, origin.url, path="two", gateway='instance = "other"', log="access = false")
     process.signal(signal.SIGHUP)
-    await process.says(r"reload refused, nothing changed: restart for gateway\.listen, gateway\.workers$")
+    await process.says(r"reload refused, nothing changed: restart for gateway\.instance, log\.access$")
     assert [await status(kept, b"one"), await status(kept, b"two")] == [200, 404]
 
 

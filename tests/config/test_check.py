@@ -122,9 +122,3 @@ def test_each_feature_that_is_not_in_force_is_told_in_one_line() -> None:
 
 def test_what_is_not_asked_for_is_not_told() -> None:
     assert not_in_force(loads(route('path = "/"\nservice = "a"\nrequires_auth = false')).config) == []
-
-
-def test_several_workers_are_told() -> None:
-    assert [each.key for each in not_in_force(loads('[gateway]\nworkers = "auto"').config)] == [
-        "gateway.workers"
-    ]

@@ -89,6 +89,6 @@ def test_files_are_told_beside_what_is_wrong_with_the_configuration(pki: Path) -
     with pytest.raises(ConfigError) as error:
         read(file, {})
     assert [(problem.kind, problem.place.line) for problem in error.value.problems] == [
-        ("bad_listener", 2), ("out_of_range", 3), ("unreadable_file", 6), ("unknown_service", 9),
+        ("out_of_range", 3), ("unreadable_file", 6), ("unknown_service", 9),
         ("duplicate_route", 11),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from tests.support.bulk import KERNEL, MIB, Bulk, Drain, Pour, digest
 from tests.support.client import Client, connect
 from tests.support.origin import Origin
-from tests.support.running import PLAIN, Gateway, with_listener
+from tests.support.running import PLAIN, Gateway, recorded, with_listener
 from tests.support.scripted import close, hold, send, stop_reading, take_head, take_request, tell
 from tests.support.until import settled, until
 from tests.support.wire import Wire
@@ -39,7 +39,7 @@ async def bulk_origin(size: int = SIZE) -> AsyncIterator[Bulk]:
 
 def held_for_callers(gw: Gateway) -> int:
     """Bytes that wait in the gateway's own memory for callers to read them."""
-    return sum(c._transport.get_write_buffer_size() for c in gw.worker.server.connections)
+    return sum(c.transport.get_write_buffer_size() for c in gw.worker.server.connections)
 
 
 def held_for_services(gw: Gateway) -> int:
@@ -125,8 +125,8 @@ async def tiny_buffers(text: str, url: str) -> AsyncIterator[tuple[Gateway, Clie
     listening.listen(8)
     listening.setblocking(False)
     records: list[object] = []
-    worker = Worker(loads(with_listener(text), environ={"ORIGIN": url}), records.append, sockets=[listening])
-    await worker.start()
+    worker = Worker(loads(with_listener(text), environ={"ORIGIN": url}), recorded(records))
+    await worker.start({"tiny": listening})
     try:
         calling = socket.socket()
         calling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

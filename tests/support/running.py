@@ -62,6 +62,13 @@ def with_listener(text: str) -> str:
     return f"[gateway]\n{LISTEN}\n{text}"
 
 
+def recorded(records: list[Any]) -> Any:
+    """A taker of exchanges that keeps the record of each."""
+    from gwproxy.telemetry.record import Record
+
+    return lambda exchange, now, wall: records.append(Record(exchange, now, wall))
+
+
 async def start_gateway(text: str, origin: Served | None = None, **values: object) -> Gateway:
     """Starts `text`, in which ${ORIGIN} is the origin's URL and ${NAME} each value."""
     from gwproxy.config.load import loads  # here, so that tests import without it
@@ -72,6 +79,6 @@ async def start_gateway(text: str, origin: Served | None = None, **values: objec
         environ["ORIGIN"] = origin.url
     records: list[Any] = []
     loaded = loads(with_listener(text), environ=environ)
-    worker = Worker(loaded, record=records.append)
+    worker = Worker(loaded, record=recorded(records))
     await worker.start()
     return Gateway(worker, records)

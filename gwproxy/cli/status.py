@@ -1,0 +1,86 @@
+"""`gwproxy status`: what a running gateway does, for people, as JSON, or again and again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gwproxy.cli.operate import asked, runtime_option
+
+
+@click.command(short_help="Tell what a running gateway does.")
+@runtime_option
+@click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON object.")
+@click.option("--watch", is_flag=True, help="Again every second, until Ctrl-C.")
+def status(runtime: Path | None, as_json: bool, watch: bool) -> None:
+    """Tell what a running gateway does: its workers, connections and requests."""
+    found = asked(runtime, "status")
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif not watch:
+        Console(highlight=False).print(_shown(found))
+    else:
+        _watch(runtime, found)
+
+
+def _watch(runtime: Path | None, found: Any) -> None:
+    with Live(_shown(found), auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(1)
+                before, found = found, asked(runtime, "status")
+                rate = found["tally"]["exchanges"] - before["tally"]["exchanges"]
+                live.update(_shown(found, f"{rate}/s"), refresh=True)
+        except KeyboardInterrupt:
+            return
+
+
+def _shown(found: Any, rate: str = "") -> Group:
+    tally = found["tally"]
+    lived = time.time() - found["began"]
+    head = (
+        f"gwproxy {found['version']}, pid {found['pid']}, {found['state']} for {_span(lived)}, "
+        f"{found['file']} (generation {found['generation']})"
+    )
+    lines = [head, *(f"listening on {address}" for address in found["listeners"])]
+    requests = f"requests {tally['exchanges']}" + (f", {rate}" if rate else "")
+    by_class = ", ".join(f"{name} {count}" for name, count in _classes(tally["by_status"]))
+    lines.append(f"{requests}{': ' if by_class else ''}{by_class}")
+    lines += found["last_reload"][-1:]
+    return Group(*(Text(line) for line in lines), _workers(found["workers"]))
+
+
+def _workers(workers: list[Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("worker", "pid", "state", "for", "connections", "requests", "restarts"):
+        table.add_column(name, justify="left" if name in ("state", "for") else "right")
+    for each in workers:
+        state = each["state"] if each["accepting"] or each["state"] != "serving" else "serving, full share"
+        row = (each["number"], each["pid"], state, _span(each["lived_s"]), each["connections"])
+        table.add_row(*map(str, (*row, each["exchanges"], each["restarts"])))
+    return table
+
+
+def _classes(by_status: dict[str, int]) -> list[tuple[str, int]]:
+    """Statuses by their first digit; what is worth a look of its own by itself."""
+    found: dict[str, int] = {}
+    for status, count in sorted(by_status.items()):
+        name = status if status in ("429", "499", "502", "503", "504") else f"{status[0]}xx"
+        found[name] = found.get(name, 0) + count
+    return list(found.items())
+
+
+def _span(seconds: float) -> str:
+    """About how long, for people."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.1f}{unit}"
+    return f"{seconds:.0f}s"

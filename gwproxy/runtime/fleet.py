@@ -1,0 +1,272 @@
+"""All workers of one supervisor: started, watched, replaced when they end, and told how the others are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from gwproxy.runtime import messages
+from gwproxy.runtime.member import DRAINING, ENDED, SERVING, STARTING, Member, started
+from gwproxy.runtime.plan import Plan
+from gwproxy.runtime.restarts import Restarts
+from gwproxy.runtime.status import WorkerStatus
+from gwproxy.runtime.upgrade import Legacy
+from gwproxy.telemetry.tally import Tally, merged
+
+log = logging.getLogger("gwproxy")
+
+WATCH_S: Final = 0.1
+SILENT_S: Final = 2.0
+"""A worker that says nothing for this long is stuck: it beats ten times a second."""
+AT_ONCE: Final = 64
+"""Connections given to one worker before the next is looked at."""
+PREPARE_S: Final = 30.0
+"""A worker that has not prepared a configuration by then makes everybody keep the old one."""
+START_S: Final = 30.0
+"""A worker that is not there by then never will be."""
+
+
+class Fleet:
+    """`bring_up` has a new worker serve; `members` are all that live, in whatever state."""
+
+    def __init__(self, environ: Mapping[str, str], bring_up: Callable[[Member], Awaitable[None]]) -> None:
+        self._environ = environ
+        self._bring_up = bring_up
+        self._wanted = 0
+        self._restarts: dict[int, Restarts] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._gone = Tally()
+        self._changed = asyncio.Event()
+        self._why = "no worker was started"
+        self._closing = False
+        self._ever = False
+        # Connections between two workers: their old one has let go of them, and no other serves yet.
+        self._orphans: list[int] = []
+        self.members: list[Member] = []
+        self.cut = 0
+
+    @property
+    def serving(self) -> list[Member]:
+        """The workers that serve."""
+        return [member for member in self.members if member.state == SERVING]
+
+    @property
+    def tally(self) -> Tally:
+        """What all have done, those that are gone too: it never falls."""
+        return merged([self._gone, *(member.beat.tally for member in self.members)])
+
+    @property
+    def gone(self) -> Tally:
+        """What those that have ended had done."""
+        return self._gone
+
+    @property
+    def status(self) -> tuple[WorkerStatus, ...]:
+        """How each worker is."""
+        return tuple(
+            member.status(self._restarts[member.number].count if member.number in self._restarts else 0)
+            for member in sorted(self.members, key=lambda member: member.number)
+        )
+
+    def last_words(self) -> str:
+        """Why the last worker that could not serve could not."""
+        return self._why
+
+    def inherit(self, legacy: Legacy) -> None:
+        """Take over the workers that an earlier supervisor has left: they serve, an older generation."""
+        self._gone = legacy.gone
+        self._ever = True
+        for left in legacy.workers:
+            member = Member(left.number, left.pid, socket.socket(fileno=left.channel), self)
+            member.state = SERVING
+            self.members.append(member)
+
+    async def replace(self, count: int, drain_s: float) -> bool:
+        """Have `count` new workers instead of those there, one after another; False where one does not come up.
+
+        Each old one serves until its successor does, and gives it what is idle.
+        """
+        old = {member.number: member for member in self.members}
+        self._wanted = count
+        for number in range(count):
+            self._spawn(number, beside=True)
+            successor = self.members[-1]
+            while successor.state == STARTING:
+                self._changed.clear()
+                await self._changed.wait()
+            if successor.state != SERVING:
+                return False
+            if number in old:
+                old.pop(number).drain(drain_s, hand_over=True)
+        for member in old.values():
+            member.drain(drain_s, hand_over=True)
+        return True
+
+    async def start(self, count: int) -> None:
+        """Start `count` workers, and wait until each serves or has ended. Where none serves, none is tried again."""
+        self.resize(count, 0.0)
+        while any(member.state == STARTING for member in self.members):
+            self._changed.clear()
+            await self._changed.wait()
+        self._ever = bool(self.serving)
+        if self._ever:
+            self.resize(count, 0.0)
+
+    def resize(self, count: int, drain_s: float) -> None:
+        """Have `count` workers from now on; those too many end within `drain_s`."""
+        self._wanted = count
+        for member in self.members:
+            if member.number >= count:
+                member.drain(drain_s, hand_over=True)
+        there = {member.number for member in self.members if member.state != DRAINING}
+        for number in range(count):
+            if number not in there:
+                self._spawn(number)
+
+    def _spawn(self, number: int, *, beside: bool = False) -> None:
+        """Start a worker for a place that is free; `beside` one that serves there still."""
+        taken = any(member.number == number and member.state == SERVING for member in self.members)
+        if self._closing or number >= self._wanted or (taken and not beside):
+            return
+        self._restarts.setdefault(number, Restarts())
+        member = Member(number, *started(self._environ), self)
+        self.members.append(member)
+        self._run(self._bring_up(member))
+
+    def _run(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def serves(self, member: Member) -> None:
+        """A worker has come up."""
+        self._changed.set()
+        self._place()
+
+    def leaves(self, member: Member) -> None:
+        """A worker ends because somebody else has asked it to: its successor starts now, and not when it is gone."""
+        if not self._closing:
+            log.info("%r was asked to end; replaced at once", member)
+            self._spawn(member.number)
+
+    def handed(self, fds: list[int]) -> None:
+        """Idle connections want another worker."""
+        self._orphans += fds
+        self._place()
+
+    def _place(self) -> None:
+        there = self.serving
+        if not there:
+            return
+        orphans, self._orphans = self._orphans, []
+        for at in range(0, len(orphans), AT_ONCE):
+            some = orphans[at : at + AT_ONCE]
+            # Whoever has the fewest by its last word, counting what it is given now.
+            member = min(there, key=lambda one: one.beat.connections + one.given)
+            member.given += len(some)
+            member.adopt(some)
+            for fd in some:
+                os.close(fd)
+
+    def ended(self, member: Member) -> None:
+        """A worker's process is over, for whatever reason."""
+        drained = member.state_before_end == DRAINING
+        self.members.remove(member)
+        self._gone = merged([self._gone, member.beat.tally])
+        self.cut += member.cut
+        self._changed.set()
+        self._why = member.why or self._why
+        if self._closing or drained or not self._ever:
+            return
+        delay = self._restarts[member.number].delay_s(time.monotonic() - member.began)
+        log.error("%r ended: %s; replaced %s", member, member.why, f"in {delay:g} s" if delay else "at once")
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._spawn, member.number)
+        else:
+            self._spawn(member.number)
+
+    async def watch(self) -> None:
+        """See that every worker's loop turns, and tell each how the others are. Until cancelled."""
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = time.monotonic()
+            if now - last > SILENT_S / 2:
+                # It was us who stood still: nobody can have been heard.
+                for member in self.members:
+                    member.heard_at = now
+            last = now
+            for member in list(self.members):
+                if now - member.heard_at > (START_S if member.state == STARTING else SILENT_S):
+                    member.stuck()
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell every worker how the others are."""
+        there = [member for member in self.serving if member.fresh]
+        if not there:
+            return
+        mean = sum(member.beat.connections for member in there) / len(there)
+        accepting = sum(member.beat.accepting for member in there)
+        for member in there:
+            member.tell(messages.Fleet(mean, accepting > member.beat.accepting))
+
+    async def prepare(self, plan: Plan) -> str:
+        """Have every worker prepare `plan`; why not all could, with none of them keeping it."""
+        members = self.serving
+        waiting = [asyncio.create_task(member.prepare(plan.message, plan.fds)) for member in members]
+        if not waiting:
+            return ""
+        done, late = await asyncio.wait(waiting, timeout=PREPARE_S)
+        failures = [why for task in done if (why := task.result()) and why != ENDED]
+        failures += [f"a worker was not ready within {PREPARE_S:g} s" for _ in late]
+        for task in late:
+            task.cancel()
+        if failures:
+            for member in members:
+                member.forget(plan.generation)
+        return "; ".join(dict.fromkeys(failures))
+
+    async def reopen(self) -> None:
+        """Have all write to new log files."""
+        for member in self.members:
+            member.tell(messages.Reopen())
+        log.info("log files are opened anew")
+
+    def drain(self, seconds: float) -> None:
+        """Have all end within `seconds`; nobody is replaced any more."""
+        self._closing = True
+        for member in self.members:
+            member.drain(seconds)
+
+    async def emptied(self, within_s: float) -> None:
+        """Wait until all have ended; who has not after `within_s` is killed."""
+        try:
+            async with asyncio.timeout(within_s):
+                while self.members:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End all that are left, at once."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        for fd in self._orphans:
+            os.close(fd)
+        self._orphans.clear()
+        for member in self.members:
+            member.kill()
+        while self.members:
+            self._changed.clear()
+            await self._changed.wait()

@@ -1,0 +1,256 @@
+"""One worker process as the supervisor knows it: its life, what it last said, and what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from gwproxy.runtime.channel import Channel
+from gwproxy.runtime.messages import (
+    VERSION,
+    Adopt,
+    Beat,
+    Drain,
+    Ended,
+    Fleet,
+    Forget,
+    Handed,
+    Hello,
+    Leaving,
+    Prepare,
+    Prepared,
+    Refused,
+    Reopen,
+    Swap,
+    Swapped,
+    encode,
+    to_supervisor,
+)
+from gwproxy.runtime.status import WorkerStatus
+from gwproxy.runtime.upgrade import VARIABLE, Left
+from gwproxy.telemetry.tally import Tally
+
+log = logging.getLogger("gwproxy")
+
+# What systemd tells its main process is nobody else's; a store or a worker that read it would speak in our name.
+_OURS: Final = (
+    "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", VARIABLE,
+)  # fmt: skip
+
+STARTING: Final = "starting"
+SERVING: Final = "serving"
+DRAINING: Final = "draining"
+ENDED: Final = "ended"
+
+LAST_WORDS_S: Final = 0.2
+"""Between the signal that has a stuck worker tell where it stands, and the one that ends it."""
+
+
+class Watcher(Protocol):
+    """Who is told what becomes of a worker."""
+
+    def serves(self, member: Member) -> None:
+        """It serves what is in force."""
+
+    def leaves(self, member: Member) -> None:
+        """It has begun to drain, without having been asked by us."""
+
+    def handed(self, fds: list[int]) -> None:
+        """It gives its idle connections away."""
+
+    def tell(self) -> None:
+        """Somebody's share has changed: all should know."""
+
+    def ended(self, member: Member) -> None:
+        """Its process is over."""
+
+
+def started(environ: Mapping[str, str]) -> tuple[int, socket.socket]:
+    """A new worker process, and our end of its channel."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gwproxy.runtime.child", str(its.fileno())],
+            pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, process_group=0,
+            env={name: value for name, value in environ.items() if name not in _OURS},
+        )  # fmt: skip
+    # It is reaped by its pidfd, as those are that an earlier supervisor has left.
+    process.returncode = 0
+    return process.pid, ours
+
+
+class Member:
+    """A worker. `number` is its place in the fleet, which its successor will have; `channel` is our end of the pair."""
+
+    def __init__(self, number: int, pid: int, channel: socket.socket, fleet: Watcher) -> None:
+        self.number = number
+        self.pid = pid
+        self.state = STARTING
+        self.generation = 0
+        self.beat = Beat(Tally(), 0, True, 0.0)
+        self.began = self.heard_at = time.monotonic()
+        self.why = ""
+        self.cut = 0
+        self._killed = False
+        self.state_before_end = STARTING
+        # Connections handed to it that its last beat may not count yet.
+        self.given = 0
+        self._fleet = fleet
+        self._answers: dict[tuple[str, int], asyncio.Future[str]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._pidfd = os.pidfd_open(pid)
+        self._loop.add_reader(self._pidfd, self._reap)
+        self._channel = Channel(
+            channel, encode=encode, decode=to_supervisor, heard=self._hear, lost=lambda: None
+        )
+
+    def __repr__(self) -> str:
+        return f"worker {self.number} (pid {self.pid})"
+
+    @property
+    def left(self) -> Left:
+        """What the next supervisor needs to know of it."""
+        return Left(self.number, self.pid, self._channel.fileno())
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it has been heard of just now."""
+        return time.monotonic() - self.heard_at < 0.3
+
+    # -- what it says
+
+    def _hear(self, message: Any, fds: list[int]) -> None:
+        self.heard_at = time.monotonic()
+        if isinstance(message, Beat):
+            self.beat, self.given = message, 0
+            if message.look:
+                self._fleet.tell()
+        elif isinstance(message, Prepared):
+            self._answer("prepare", message.generation, "")
+        elif isinstance(message, Refused):
+            self.why = message.why
+            self._answer("prepare", message.generation, message.why or "refused")
+        elif isinstance(message, Swapped):
+            self.generation = message.generation
+            self._answer("swap", message.generation, "")
+        elif isinstance(message, Handed):
+            self._fleet.handed(fds)
+        elif isinstance(message, Leaving):
+            if self.state == SERVING:
+                self.state = DRAINING
+                self._fleet.leaves(self)
+        elif isinstance(message, Ended):
+            self.cut = message.cut
+        elif isinstance(message, Hello) and message.version != VERSION:
+            self.kill()
+
+    def _answer(self, what: str, generation: int, outcome: str) -> None:
+        future = self._answers.pop((what, generation), None)
+        if future is not None and not future.done():
+            future.set_result(outcome)
+
+    # -- what is asked of it
+
+    async def _ask(self, what: str, generation: int) -> str:
+        future: asyncio.Future[str] = self._loop.create_future()
+        self._answers[what, generation] = future
+        return await future
+
+    async def prepare(self, message: Prepare, fds: list[int]) -> str:
+        """ "" when it has prepared, else why it could not. A worker that ends meanwhile says "ended"."""
+        if self.state == ENDED:
+            return ENDED
+        self._channel.say(message, fds)
+        return await self._ask("prepare", message.generation)
+
+    async def swap(self, generation: int) -> str:
+        """ "" when it serves `generation`; "ended" as for `prepare`."""
+        if self.state == ENDED:
+            return ENDED
+        self._channel.say(Swap(generation))
+        return await self._ask("swap", generation)
+
+    def forget(self, generation: int) -> None:
+        """What was prepared is not wanted."""
+        self._channel.say(Forget(generation))
+
+    def drain(self, seconds: float, *, hand_over: bool = False) -> None:
+        """Finish within `seconds` and end; `hand_over` what is idle."""
+        if self.state != ENDED:
+            self.state = DRAINING
+            self._channel.say(Drain(seconds, hand_over))
+
+    def adopt(self, fds: list[int]) -> None:
+        """Serve these connections. Their descriptors stay the caller's to close."""
+        self._channel.say(Adopt(), fds)
+
+    def serves(self) -> None:
+        """It has swapped in what is in force."""
+        if self.state == STARTING:
+            self.state = SERVING
+            self._fleet.serves(self)
+
+    def tell(self, message: Fleet | Reopen) -> None:
+        """What wants no answer."""
+        self._channel.say(message)
+
+    def status(self, restarts: int) -> WorkerStatus:
+        """How it is now."""
+        return WorkerStatus(
+            number=self.number, pid=self.pid, state=self.state, generation=self.generation,
+            connections=self.beat.connections, accepting=self.beat.accepting, exchanges=self.beat.tally.exchanges,
+            lived_s=time.monotonic() - self.began, restarts=restarts,
+            longest_gc_ms=round(self.beat.longest_gc_s * 1000, 3),
+        )  # fmt: skip
+
+    # -- its end
+
+    def stuck(self) -> None:
+        """Its loop does not turn: have it say where it stands, and end it."""
+        if not self._killed:
+            log.error("%r has not been heard of for %.1f s: ended", self, time.monotonic() - self.heard_at)
+            self._killed = True
+            self._signal(signal.SIGABRT)
+            self._loop.call_later(LAST_WORDS_S, self._signal, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._killed = True
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.state != ENDED:
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def _reap(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self._pidfd)
+        self.state_before_end, self.state = self.state, ENDED
+        # The last it had to say may still wait there.
+        self._channel.read_rest()
+        self._channel.close()
+        self.why = self.why or _how(code)
+        for future in self._answers.values():
+            if not future.done():
+                future.set_result(ENDED)
+        self._answers.clear()
+        self._fleet.ended(self)
+
+
+def _how(code: int) -> str:
+    """How a process ended, for people."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

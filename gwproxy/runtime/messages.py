@@ -1,0 +1,152 @@
+"""What the supervisor and its workers say to each other: msgspec structs, one a packet, told apart by their tag.
+
+A configuration travels as a file in memory whose descriptor goes with `Prepare`, so that every packet is small and
+whole. `Drain` and `Ended` keep their form for ever: after an upgrade a new supervisor says the one to old workers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.places import Places
+from gwproxy.config.schema import Config
+from gwproxy.config.units import plain, typed
+from gwproxy.telemetry.tally import Tally
+
+VERSION: Final = 1
+"""Of this language. A worker that speaks another is replaced."""
+
+
+class Message(Struct, frozen=True, tag=True, array_like=True):
+    """Anything that is said."""
+
+
+# -- by the supervisor
+
+
+class Prepare(Message, frozen=True):
+    """Compile the configuration of `generation` and go on serving the one in force.
+
+    With it come descriptors: the configuration, then a listening socket for each of `listeners`.
+    """
+
+    generation: int
+    instance: str
+    listeners: tuple[str, ...]
+
+
+class Swap(Message, frozen=True):
+    """Serve the prepared `generation` from the next request on."""
+
+    generation: int
+
+
+class Forget(Message, frozen=True):
+    """Let go of the prepared `generation`: somebody could not prepare it, so nobody serves it."""
+
+    generation: int
+
+
+class Drain(Message, frozen=True):
+    """Accept no more, finish what is under way within `seconds`, and end.
+
+    `hand_over`: idle connections come back as `Handed` instead of being closed.
+    """
+
+    seconds: float
+    hand_over: bool = False
+
+
+class Adopt(Message, frozen=True):
+    """Serve the connections whose descriptors come with this: another worker had them, and has nothing of them left."""
+
+
+class Reopen(Message, frozen=True):
+    """The log file has been moved away: write to a new one."""
+
+
+class Fleet(Message, frozen=True):
+    """How many connections a worker has on average, and whether more than one worker accepts."""
+
+    mean: float
+    others: bool
+
+
+# -- by a worker
+
+
+class Hello(Message, frozen=True):
+    """A worker is there."""
+
+    version: int
+    pid: int
+
+
+class Prepared(Message, frozen=True):
+    """`generation` can be swapped in."""
+
+    generation: int
+
+
+class Refused(Message, frozen=True):
+    """`generation` cannot be prepared."""
+
+    generation: int
+    why: str
+
+
+class Swapped(Message, frozen=True):
+    """`generation` is served."""
+
+    generation: int
+
+
+class Beat(Message, frozen=True):
+    """The loop turns. What the worker has done since it began, and has open now.
+
+    `look`: its share of the fleet has changed, and the others should know before the next beat.
+    """
+
+    tally: Tally
+    connections: int
+    accepting: bool
+    longest_gc_s: float
+    look: bool = False
+
+
+class Leaving(Message, frozen=True):
+    """Somebody else has asked this worker to end: it accepts no more."""
+
+
+class Handed(Message, frozen=True):
+    """Idle connections, as descriptors, for whoever serves on."""
+
+
+class Ended(Message, frozen=True):
+    """The drain is over, and `cut` connections were cut for it."""
+
+    cut: int
+
+
+ToWorker = Prepare | Swap | Forget | Drain | Adopt | Reopen | Fleet
+ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Leaving | Handed | Ended
+
+encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
+to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode
+to_supervisor: Final = msgspec.msgpack.Decoder(ToSupervisor).decode
+
+_config: Final = msgspec.msgpack.Decoder(Config, dec_hook=typed)
+
+
+def packed(loaded: Loaded) -> bytes:
+    """A configuration for workers: they need neither its files nor where its keys stood."""
+    return encode(loaded.config)
+
+
+def unpacked(data: bytes) -> Loaded:
+    """What `packed` made. Raises msgspec.ValidationError for what is of another version."""
+    return Loaded(config=_config.decode(data), places=Places(""), files=())

@@ -1,0 +1,127 @@
+"""What a supervisor leaves to the one that takes its place in the same process (SIGUSR2, `gwproxy upgrade`).
+
+execve(2) keeps the process and its children, and every descriptor that is not closed on exec: listeners, the lock of
+the runtime folder, and the ends of the workers' socket pairs. What they are is written into a file in memory whose
+number is in the environment. Signals stay blocked until the new supervisor hears them: none can end it in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+from msgspec import Struct
+
+from gwproxy.telemetry.tally import Tally
+
+VARIABLE: Final = "GWPROXY_UPGRADE_FD"
+HELD_BACK: Final = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
+
+
+class Left(Struct, frozen=True):
+    """One worker that lives on."""
+
+    number: int
+    pid: int
+    channel: int
+
+
+class Legacy(Struct, frozen=True, kw_only=True):
+    """Everything that lives on, by descriptor."""
+
+    generation: int
+    instance: str
+    began: float
+    lock: int
+    sockets: dict[str, int]
+    inherited: dict[str, list[int]]
+    workers: tuple[Left, ...]
+    gone: Tally
+
+    @property
+    def fds(self) -> list[int]:
+        """What must not be closed on exec."""
+        named = [fd for fds in self.inherited.values() for fd in fds]
+        return [self.lock, *self.sockets.values(), *named, *(left.channel for left in self.workers)]
+
+
+async def faults_by_new_code(path: Path, environ: Mapping[str, str]) -> list[str]:
+    """What the code that is installed now says against the file; nothing where it would serve it."""
+    check = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gwproxy", "check", str(path), env=dict(environ),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await check.communicate()
+    lines = said.decode("utf-8", "replace").splitlines()
+    return (lines or [f"gwproxy check ended with {check.returncode}"]) if check.returncode else []
+
+
+def become(legacy: Legacy, words: list[str], environ: Mapping[str, str]) -> NoReturn:
+    """Be another gwproxy from here, in the same process, behind `hold_signals`. Only returns by raising OSError."""
+    file = os.memfd_create("gwproxy-upgrade", 0)
+    os.write(file, msgspec.json.encode(legacy))
+    for fd in legacy.fds:
+        os.set_inheritable(fd, True)
+    try:
+        sys.stderr.flush()
+        os.execve(sys.executable, [sys.executable, "-m", "gwproxy", *words], {**environ, VARIABLE: str(file)})
+    finally:
+        hear_signals()
+        for fd in legacy.fds:
+            os.set_inheritable(fd, False)
+        os.close(file)
+
+
+def inherited_legacy(environ: Mapping[str, str]) -> Legacy | None:
+    """What the supervisor before this one has left; None where there was none."""
+    number = environ.get(VARIABLE, "")
+    if not number.isdigit():
+        return None
+    file = int(number)
+    legacy = msgspec.json.decode(os.pread(file, os.fstat(file).st_size, 0), type=Legacy)
+    os.close(file)
+    for fd in legacy.fds:
+        os.set_inheritable(fd, False)
+    return legacy
+
+
+async def hold_signals() -> None:
+    """From here signals wait until `hear_signals`, over an execve too. What was received before is still heard."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def hear_signals() -> None:
+    """Signals that came in between are heard now, by the handlers that are set."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+
+
+def sockets_of(fds: Mapping[str, int]) -> dict[str, socket.socket]:
+    """Listening sockets, by address."""
+    return {address: _socket(fd) for address, fd in fds.items()}
+
+
+def named_sockets_of(fds: Mapping[str, list[int]]) -> dict[str, list[socket.socket]]:
+    """Sockets that systemd handed over, by name."""
+    return {name: [_socket(fd) for fd in some] for name, some in fds.items()}
+
+
+def _socket(fd: int) -> socket.socket:
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    return sock
+
+
+def words_of(path: Path, runtime: Path) -> list[str]:
+    """The command line of a supervisor of this file and folder."""
+    return ["run", str(path), "--runtime", str(runtime)]

@@ -1,0 +1,110 @@
+"""A record as one line of JSON, straight from the exchange: made for every request, so made of few steps.
+
+What is the same for many requests is rendered once: who sent them (kept with the Sender, which lives as long as a
+connection's heads are alike), the route, the target. tests/unit/test_line.py holds every line to what Record says.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import orjson
+
+from gwproxy.exchange import Exchange
+from gwproxy.telemetry.record import redacted, text_of
+
+# Visible ASCII without the quote and the backslash needs no escape.
+_PLAIN: Final = re.compile(rb"[!#-\[\]-~]*")
+MOST_REMEMBERED: Final = 4096
+LONGEST_AGENT: Final = 512
+LONGEST_CAUSE: Final = 512
+LONGEST: Final = 4096
+"""A line fits into one write to a pipe (PIPE_BUF), which the kernel keeps whole; what is made longer is cut."""
+
+
+class Lines:
+    """Renders exchanges. One a worker, for the sake of what it remembers."""
+
+    __slots__ = ("_second", "_stamp", "_texts")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._stamp = b""
+        self._texts: dict[str, bytes] = {"": b"null"}
+
+    def __call__(self, exchange: Exchange, now: float, wall: float) -> bytes:
+        """The line of `exchange`, which has ended at `now` (monotonic) and `wall` (since 1970)."""
+        path = exchange.path + (redacted(exchange.query) if exchange.query else b"")
+        told = exchange.sender.told or _told(exchange)
+        line = self._line(exchange, now, wall, told, exchange.method, path, LONGEST_CAUSE)
+        if len(line) > LONGEST:
+            line = self._line(exchange, now, wall, _told_short(exchange), exchange.method[:16], path[:200], 100)
+        return line
+
+    def _line(
+        self, exchange: Exchange, now: float, wall: float, told: bytes, method: bytes, path: bytes, cause: int
+    ) -> bytes:
+        started = exchange.started
+        total_s = now - started
+        began = wall - total_s
+        second = int(began)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        route, texts = exchange.route, self._texts
+        error = exchange.error
+        first = exchange.first_byte
+        return (
+            b'{"time":"%b.%03dZ","request_id":"%b","correlation_id":"%b",%b,"principal":null,"tenant":null,'
+            b'"method":"%b","path":"%b","route":%b,"service":%b,"target":%b,"status":%d,"answered_by":"%b","code":%b,'
+            b'"cause":%b,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,"first_byte_ms":%b,"connect_ms":%b,'
+            b'"waited_ms":%b,"tries":%d,"reused":%b,"cache":null,"limit":null}\n'
+        ) % (
+            self._stamp, int((began - second) * 1000), exchange.request_id, exchange.correlation_id,
+            told, method, path if _PLAIN.fullmatch(path) else quoted(path),
+            b"null" if route is None else texts.get(route.template) or self._text(route.template),
+            texts.get(exchange.service) or self._text(exchange.service),
+            texts.get(exchange.target) or self._text(exchange.target),
+            exchange.status, exchange.answered_by.encode(), texts.get(exchange.code) or self._text(exchange.code),
+            b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
+            total_s * 1000, b"%.3f" % ((first - started) * 1000) if first else b"null",
+            b"%.3f" % (exchange.connect_s * 1000) if exchange.connect_s else b"0",
+            b"%.3f" % (exchange.waited_s * 1000) if exchange.waited_s else b"0",
+            exchange.tries, b"true" if exchange.reused else b"false",
+        )  # fmt: skip
+
+    def _text(self, text: str) -> bytes:
+        """A name of ours as JSON, remembered."""
+        if len(self._texts) >= MOST_REMEMBERED:
+            self._texts = {"": b"null"}
+        rendered = self._texts[text] = orjson.dumps(text)
+        return rendered
+
+
+def quoted(data: bytes) -> bytes:
+    """What stands between the quotes of a JSON string; bytes that are no UTF-8 as \\xNN."""
+    return orjson.dumps(text_of(data))[1:-1]
+
+
+def _told(exchange: Exchange) -> bytes:
+    """Who sent it, rendered once for all requests that are alike."""
+    head, sender = exchange.head, exchange.sender
+    agent = (head.fields.get(b"user-agent") or b"")[:LONGEST_AGENT]
+    sender.told = told = b'"address":"%b","user_agent":"%b","host":"%b"' % (
+        quoted(sender.address.encode()), quoted(agent), quoted(head.authority),
+    )  # fmt: skip
+    return told
+
+
+def _told_short(exchange: Exchange) -> bytes:
+    """As much as is worth having of a sender who sends much too much."""
+    agent = (exchange.head.fields.get(b"user-agent") or b"")[:50]
+    address, host = exchange.sender.address.encode(), exchange.head.authority[:100]
+    return b'"address":"%b","user_agent":"%b","host":"%b"' % (quoted(address), quoted(agent), quoted(host))
+
+
+def _cause(error: BaseException, longest: int) -> bytes:
+    cause = getattr(error, "cause", "")
+    return orjson.dumps(cause[:longest]) if cause else b"null"

@@ -1,0 +1,59 @@
+"""Counters as they are told to others: plain, sparse, and made to be added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+
+from gwproxy.telemetry.record import Counters
+
+K = TypeVar("K")
+
+
+class Tally(Struct, frozen=True):
+    """What has been done, by one worker or by many: integers that only grow."""
+
+    exchanges: int = 0
+    tries: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    log_lost: int = 0
+    by_status: dict[int, int] = {}
+    by_code: dict[str, int] = {}
+
+
+def tally(counters: Counters, log_lost: int = 0) -> Tally:
+    """The counters of this process; `log_lost` lines of its access log could not be written."""
+    return Tally(
+        exchanges=counters.exchanges,
+        tries=counters.tries,
+        bytes_in=counters.bytes_in,
+        bytes_out=counters.bytes_out,
+        log_lost=log_lost,
+        by_status={status: count for status, count in enumerate(counters.by_status) if count},
+        by_code=dict(counters.by_code),
+    )
+
+
+def merged(tallies: Iterable[Tally]) -> Tally:
+    """All of them together."""
+    found = list(tallies)
+    return Tally(
+        exchanges=sum(each.exchanges for each in found),
+        tries=sum(each.tries for each in found),
+        bytes_in=sum(each.bytes_in for each in found),
+        bytes_out=sum(each.bytes_out for each in found),
+        log_lost=sum(each.log_lost for each in found),
+        by_status=_summed(each.by_status for each in found),
+        by_code=_summed(each.by_code for each in found),
+    )
+
+
+def _summed(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:
+    total: dict[K, int] = {}
+    for each in counts:
+        for key, count in each.items():
+            total[key] = total.get(key, 0) + count
+    return total

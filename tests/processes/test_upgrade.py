@@ -1,0 +1,69 @@
+"""New code takes over in place: same process, same sockets, no request and no connection lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.processes.conftest import Callers
+from tests.support.command import workers_of
+from tests.support.until import until
+
+POST = b"POST /kept HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+
+
+async def test_supervisor_keeps_its_process_and_replaces_its_workers(write, gwproxy, origin, connect):
+    process = await gwproxy("run", write(origin.url))
+    port = await process.port()
+    kept = [await connect(port) for _ in range(20)]
+    for caller in kept:
+        await caller.ask(POST)
+    before = workers_of(gwproxy.folder)
+    code, out, err = await gwproxy.told("upgrade")
+    assert (code, out, err) == (0, "upgraded to gwproxy 0.1.0\n", "")
+    found = await gwproxy.until_serving(2)
+    assert found["pid"] == process.process.pid
+    await until(lambda: not set(before) & set(workers_of(gwproxy.folder)), 20)
+    for caller in kept:
+        assert (await caller.ask(POST)).status == 200
+    await gwproxy.until(lambda found: found["tally"]["exchanges"] == 40)
+    process.signal(signal.SIGTERM)
+    assert (await process.end())[0] == 0
+
+
+async def test_upgrades_under_load_lose_nothing(write, gwproxy, origin):
+    process = await gwproxy("run", write(origin.url, drain="2s"))
+    callers = Callers(await process.port())
+    callers.start(kept=8, new=4)
+    for _ in range(3):
+        seen = (await gwproxy.status())["generation"]
+        process.signal(signal.SIGUSR2)
+        await process.says("upgraded to gwproxy")
+        assert (await gwproxy.status())["generation"] > seen
+        asked = callers.answered
+        await until(lambda: callers.answered > asked + 20)  # noqa: B023 (awaited at once)
+    await callers.stop()
+    assert callers.failures == []
+
+
+async def test_file_that_the_new_code_refuses_refuses_the_upgrade(write, gwproxy, connect, origin):
+    process = await gwproxy("run", write(origin.url))
+    caller = await connect(await process.port())
+    before = workers_of(gwproxy.folder)
+    write(origin.url, gateway="bogus = 1")
+    code, _, err = await gwproxy.told("upgrade")
+    assert code == 1
+    assert "gateway.bogus" in err
+    assert workers_of(gwproxy.folder) == before
+    assert (await caller.ask(POST)).status == 200
+
+
+async def test_descriptors_do_not_grow_with_upgrades(write, gwproxy, origin):
+    process = await gwproxy("run", write(origin.url, workers=1))
+    await process.port()
+    held = []
+    for _ in range(4):
+        assert (await gwproxy.told("upgrade"))[0] == 0
+        await gwproxy.until_serving(1)
+        held.append(len(os.listdir(f"/proc/{process.process.pid}/fd")))
+    assert held[-1] <= held[0]
