@@ -22,7 +22,7 @@ import uvloop
 
 from gwproxy.deadlines import NEVER
 from gwproxy.runtime.channel import MOST_FDS, Channel
-from gwproxy.runtime.collector import Collector
+from gwproxy.runtime.collector import Collector, undisturbed
 from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.messages import (
     VERSION,
@@ -188,7 +188,8 @@ class Child:
 
     async def _made(self, message: Prepare, data: bytes) -> Ready | None:
         """What can be swapped in; None for the first, which is in the worker already."""
-        loaded = unpacked(data)
+        with undisturbed():
+            loaded = unpacked(data)
         if self._worker is not None:
             return await self._worker.prepare(loaded)
         logs = loaded.config.log

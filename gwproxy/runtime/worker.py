@@ -19,9 +19,10 @@ from gwproxy.deadlines import Wheel
 from gwproxy.ingress.forwarded import Trust
 from gwproxy.ingress.server import GatewayServer
 from gwproxy.runtime.accepting import Accepting
+from gwproxy.runtime.collector import undisturbed
 from gwproxy.runtime.listeners import Listeners
 from gwproxy.runtime.live import Live
-from gwproxy.snapshot.bind import Bound, bind
+from gwproxy.snapshot.bind import SLICE, Bound, bind
 from gwproxy.snapshot.compile import compile_slices
 from gwproxy.telemetry.ids import RequestIds
 from gwproxy.telemetry.record import Counters, Recorder, Taker
@@ -39,6 +40,10 @@ class Ready:
         self.bound = bound
         self.trust = trust
 
+    def routes(self) -> list[object]:
+        """All that it holds a route at a time."""
+        return [*self.bound.routes, *self.bound.snapshot.routes, *self.loaded.config.routes]
+
 
 class Worker:
     """Serves one configuration after another on the same sockets.
@@ -49,6 +54,8 @@ class Worker:
 
     def __init__(self, loaded: Loaded, record: Taker | None = None, *, instance: str = "") -> None:
         self._loaded = loaded
+        self._ready: Ready | None = None
+        self._letting_go: set[asyncio.Task[None]] = set()
         self._instance = instance or loaded.config.gateway.instance or secrets.token_hex(4)
         self._wheel = Wheel()
         self.live = Live(self._wheel)
@@ -63,7 +70,7 @@ class Worker:
 
         Without them on those that `[gateway] listen` names. Raises ListenError, OSError (TLS files).
         """
-        ready = await self.prepare(self._loaded)
+        self._ready = ready = await self.prepare(self._loaded)
         self._server = GatewayServer(
             ready.bound, self._wheel, ready.trust, RequestIds(), self._recorder.__call__
         )
@@ -89,7 +96,11 @@ class Worker:
         """Serve `ready`, the last that was prepared, from the next request on. No connection is closed by it."""
         self.server.use(ready.bound, ready.trust)
         self.live.retire_unused()
-        self._loaded = ready.loaded
+        if self._ready is not None:
+            letting_go = asyncio.create_task(sliced(release(self._ready.routes())))
+            self._letting_go.add(letting_go)
+            letting_go.add_done_callback(self._letting_go.discard)
+        self._loaded, self._ready = ready.loaded, ready
 
     def forget(self) -> None:
         """What was prepared last will not be served: let go of what was opened for it."""
@@ -156,6 +167,13 @@ class Worker:
         return cut
 
 
+def release(routes: list[object]) -> Generator[None, None, None]:
+    """Free what a configuration was made of in slices, as it was made: at once it would hold the loop as long."""
+    while routes:
+        yield
+        del routes[-SLICE:]
+
+
 async def _first(seconds: float, *waits: Coroutine[Any, Any, Any]) -> None:
     """Wait for the first of these, and no longer than `seconds`."""
     tasks = [asyncio.create_task(wait) for wait in waits]
@@ -169,7 +187,8 @@ async def sliced(slices: Generator[None, None, T]) -> T:
     """Drain a generator of slices, with a turn of the loop between each two."""
     while True:
         try:
-            next(slices)
+            with undisturbed():
+                next(slices)
         except StopIteration as end:
             value: T = end.value
             return value
