@@ -19,6 +19,7 @@ def test_nothing_is_collected_while_a_slice_is_made_however_much_it_makes():
     gc.callbacks.append(watch)
     try:
         with undisturbed():
+            seen.clear()
             made = [[n] for n in range(10_000)]
             during = list(seen)
         frozen = gc.get_freeze_count()
