@@ -11,7 +11,7 @@ import sys
 from bench import machine, peers, report, smoke
 from bench.against import checkout
 from bench.course import Contender, Course, Limits
-from bench.peers import PEERS, ROOT
+from bench.peers import KNOWN, PEERS, ROOT
 from bench.process import LOAD_CORE, can_pin
 from bench.workloads import DEFAULT, WORKLOADS
 
@@ -71,14 +71,14 @@ def _limits(args: argparse.Namespace) -> Limits:
 
 def _contenders(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Contender]:
     names = args.peers.split(",") if args.peers else list(PEERS)
-    if unknown := [name for name in names if name not in PEERS]:
-        parser.error(f"unknown peer: {', '.join(unknown)} (known: {', '.join(PEERS)})")
+    if unknown := [name for name in names if name not in KNOWN]:
+        parser.error(f"unknown peer: {', '.join(unknown)} (known: {', '.join(KNOWN)})")
     found = []
     for name in names:
-        if why := peers.missing(PEERS[name], args.python, ROOT):
+        if why := peers.missing(KNOWN[name], args.python, ROOT):
             print(f"bench: {name} is left out: {why}")
         else:
-            found.append(Contender(name, PEERS[name], args.python, ROOT))
+            found.append(Contender(name, KNOWN[name], args.python, ROOT))
     return found
 
 

@@ -97,15 +97,21 @@ def _naive(program: str, ground: Ground) -> list[str]:
     return [ground.python, "-m", "bench.naive", str(ground.port), str(ground.origin)]
 
 
-def _gwproxy(program: str, ground: Ground) -> list[str]:
-    return [ground.python, "-m", "gwproxy", "run", str(ground.folder / "gwproxy.toml")]
+def _gwproxy(file: str) -> Callable[[str, Ground], list[str]]:
+    return lambda program, ground: [ground.python, "-m", "gwproxy", "run", str(ground.folder / file)]
+
+
+def _variant(name: str, note: str) -> Peer:
+    """gwproxy with another file."""
+    file = f"{name}.toml"
+    return Peer(name, lambda: "python", _gwproxy(file), (), (file,), note=note)
 
 
 # Also the order within a round: whom gwproxy is compared with stands next to it.
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
-        Peer("gwproxy", lambda: "python", _gwproxy, (), ("gwproxy.toml",)),
+        Peer("gwproxy", lambda: "python", _gwproxy("gwproxy.toml"), (), ("gwproxy.toml",)),
         Peer("nginx", _finder("nginx"), _nginx, ("-v",), ("nginx.conf",)),
         Peer("envoy", _envoy, _envoy_argv, ("--version",), ("envoy.yaml",), wheels=WHEELS),
         Peer("haproxy", _finder("haproxy"), _haproxy, ("-v",), ("haproxy.cfg",)),
@@ -123,6 +129,16 @@ PEERS: dict[str, Peer] = {
         Peer("naive", lambda: "python", _naive, (), note="aiohttp Application + ClientSession"),
     )
 }
+
+# gwproxy itself with something more switched on; measured only where they are named.
+VARIANTS: dict[str, Peer] = {
+    peer.name: peer
+    for peer in (
+        _variant("gwproxy-log", "with an access log to a file"),
+        _variant("gwproxy-workers", "with two workers on its one core"),
+    )
+}
+KNOWN = PEERS | VARIANTS
 
 
 def render(template: str, ground: Ground) -> None:
@@ -156,7 +172,7 @@ def start(peer: Peer, ground: Ground, core: int = PROXY_CORE) -> Child:
 
 def missing(peer: Peer, python: str, tree: Path) -> str | None:
     """Why a peer cannot be measured here, or None."""
-    if peer.name == "gwproxy":
+    if peer.name.startswith("gwproxy"):
         return None if gwproxy_version(python, tree) else "`python -m gwproxy version` failed"
     if peer.name == "naive":
         done = _run([python, "-c", "import aiohttp"], tree)
@@ -169,7 +185,7 @@ def gwproxy_version(python: str, tree: Path) -> str | None:
 
 
 def version(peer: Peer, python: str, tree: Path) -> str:
-    if peer.name == "gwproxy":
+    if peer.name.startswith("gwproxy"):
         return gwproxy_version(python, tree) or "unknown"
     if peer.name == "naive":
         return _run([python, "-c", NAIVE_VERSION], tree) or "unknown"

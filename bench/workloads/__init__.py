@@ -11,6 +11,7 @@ from bench.workloads import (
     head,
     idle,
     latency,
+    reload,
     slow_readers,
     small,
     upload,
@@ -20,7 +21,7 @@ from bench.workloads.base import Workload
 
 _FILES = (
     small, head, varied, body_64k, body_1m, upload, c1000, close,
-    slow_readers, gibibyte, idle, latency,
+    slow_readers, gibibyte, idle, latency, reload,
 )  # fmt: skip
 WORKLOADS: dict[str, Workload] = {each.WORKLOAD.name: each.WORKLOAD for each in _FILES}
 DEFAULT = ("small", "head")

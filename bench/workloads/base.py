@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench import rounds, wrk
 from bench.course import Course
+from bench.peers import VARIANTS
 from bench.report import throughput_table
 
 REFERENCES = ("nginx", "envoy", "traefik", "naive")
@@ -37,6 +38,8 @@ def _outcome(course: Course, load: wrk.Load) -> Outcome:
     names = [contender.name for contender in course.contenders]
     # Two checkouts of gwproxy are compared with each other, whoever else runs.
     references = tuple(n for n in names if n.startswith("gwproxy@")) or REFERENCES
+    if VARIANTS.keys() & set(names):
+        references = ("gwproxy", *references)
     clean = set(names) == set(result.samples) and all(
         not sample.faults for found in result.samples.values() for sample in found
     )

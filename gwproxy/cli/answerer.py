@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gwproxy.config.either import requires_auth
+from gwproxy.config.either import requires_auth, route_at
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.routes import Aggregation, Route
 from gwproxy.snapshot.types import CompiledRoute
@@ -12,8 +12,7 @@ from gwproxy.snapshot.types import CompiledRoute
 
 def written(loaded: Loaded, route: CompiledRoute) -> Route | Aggregation:
     """The route as the file has it."""
-    room, index = route.where
-    return loaded.config.routes[index] if room == "routes" else loaded.config.aggregations[index]
+    return route_at(loaded.config, route.where)
 
 
 def answerer(route: Route | Aggregation) -> dict[str, Any]:

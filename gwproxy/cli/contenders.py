@@ -17,7 +17,7 @@ def where(loaded: Loaded, route: CompiledRoute) -> dict[str, Any]:
     """A route's name and place, and what it matches in few words."""
     place = loaded.places.find(route.where)
     conditions = "".join(f" [{name.decode()}: {value.decode()}]" for name, value in route.conditions)
-    hosts = "" if route.hosts in (("",), ("*",)) else f" on {', '.join(route.hosts)}"
+    hosts = "" if route.hosts in (("",), ("*",)) else f" on {', '.join(host or 'any host' for host in route.hosts)}"
     return {
         "key": route.key,
         "says": f"{','.join(route.methods)} {route.template}{conditions}{hosts}",

@@ -15,7 +15,7 @@ from gwproxy.deadlines import NEVER
 from gwproxy.egress.request import Times
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Sender
-from gwproxy.snapshot.order import checks_of
+from gwproxy.snapshot.order import Up, checks_of
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
 from gwproxy.steps.protect import too_large
 from gwproxy.wire.receiver import Receiver
@@ -97,7 +97,7 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
 
 def _pass_checks(exchange: Exchange, route: CompiledRoute) -> None:
     """Raise what the route's own checks, or its responder, would."""
-    for check in checks_of(route):
+    for check in checks_of(route, Up()):
         check(exchange)
     if exchange.head.length > route.max_body:
         raise too_large(route.max_body)

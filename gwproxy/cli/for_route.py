@@ -6,22 +6,22 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from gwproxy.config.either import route_at
 from gwproxy.config.in_force import Notice, not_in_force
+from gwproxy.config.routes import Aggregation
 from gwproxy.config.schema import Config, State
 from gwproxy.snapshot.types import CompiledRoute
 
 
 def not_in_force_for(config: Config, route: CompiledRoute) -> list[Notice]:
     """The notices of a configuration that has this route alone, with the services that it asks."""
-    room, index = route.where
-    if room == "routes":
-        one = config.routes[index]
-        names = {one.service}
-        config = replace(config, routes=(one,), aggregations=())
+    room, one = route.where[0], route_at(config, route.where)
+    if isinstance(one, Aggregation):
+        names = {part.service for part in one.parts}
+        config = replace(config, routes=(), aggregations=(one,))
     else:
-        several = config.aggregations[index]
-        names = {part.service for part in several.parts}
-        config = replace(config, routes=(), aggregations=(several,))
+        names = {one.service or ""}
+        config = replace(config, routes=(one,), aggregations=())
     services = {name: service for name, service in config.services.items() if name in names}
     gateway = replace(config.gateway, workers=1)
     alone = replace(config, services=services, gateway=gateway, admin=None, state=State())

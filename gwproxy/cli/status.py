@@ -55,7 +55,10 @@ def _shown(found: Any, rate: str = "") -> Group:
     by_class = ", ".join(f"{name} {count}" for name, count in _classes(tally["by_status"]))
     lines.append(f"{requests}{': ' if by_class else ''}{by_class}")
     lines += found["last_reload"][-1:]
-    return Group(*(Text(line) for line in lines), _workers(found["workers"]))
+    tables: list[Any] = [_workers(found["workers"])]
+    if found["services"]:
+        tables += [Text(""), _services(found["services"])]
+    return Group(*(Text(line) for line in lines), *tables)
 
 
 def _workers(workers: list[Any]) -> Table:
@@ -63,10 +66,27 @@ def _workers(workers: list[Any]) -> Table:
     for name in ("worker", "pid", "state", "for", "connections", "requests", "restarts"):
         table.add_column(name, justify="left" if name in ("state", "for") else "right")
     for each in workers:
-        state = each["state"] if each["accepting"] or each["state"] != "serving" else "serving, full share"
+        state = each["state"]
+        if state == "serving" and not each["accepting"]:
+            state = "serving, no descriptors left" if each["short"] else "serving, has its share"
         row = (each["number"], each["pid"], state, _span(each["lived_s"]), each["connections"])
         table.add_row(*map(str, (*row, each["exchanges"], each["restarts"])))
     return table
+
+
+def _services(services: dict[str, Any]) -> Table:
+    """How long answers took; what the gateway answered itself comes last."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("service", "requests", "p50", "p90", "p99", "longest"):
+        table.add_column(name, justify="left" if name == "service" else "right")
+    for name, each in sorted(services.items(), key=lambda pair: (not pair[0], pair[0])):
+        times = (_milliseconds(each[key]) for key in ("p50_ms", "p90_ms", "p99_ms", "max_ms"))
+        table.add_row(name or "(the gateway)", str(each["exchanges"]), *times)
+    return table
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.2f} ms" if value < 100 else f"{value / 1000:.2f} s"
 
 
 def _classes(by_status: dict[str, int]) -> list[tuple[str, int]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gwproxy.config.problems import Key
-from gwproxy.config.routes import Aggregation, Route
+from gwproxy.config.routes import Aggregation, Respond, Route
 from gwproxy.config.schema import Config
 from gwproxy.config.services import Service, Target
+
+RouteKey = tuple[str, int | str]
+"""Where a route is written: `("routes", 3)`, `("aggregations", 0)`, `("gateway", "healthz")`."""
 
 
 def hosts_of(route: Route | Aggregation) -> tuple[str, ...]:
@@ -30,9 +33,37 @@ def requires_auth(route: Route | Aggregation) -> bool:
     return bool(route.requires_auth or route.permissions)
 
 
-def all_routes(config: Config) -> Iterator[tuple[Key, Route | Aggregation]]:
-    """Routes, then aggregations, each with its key."""
+def all_routes(config: Config) -> Iterator[tuple[RouteKey, Route | Aggregation]]:
+    """Routes, then aggregations, then those of the gateway itself, each with its key."""
     for index, route in enumerate(config.routes):
         yield ("routes", index), route
     for index, aggregation in enumerate(config.aggregations):
         yield ("aggregations", index), aggregation
+    for name, path in (("healthz", config.gateway.healthz), ("readyz", config.gateway.readyz)):
+        if path is not None:
+            yield ("gateway", name), _probe(config, name, path)
+
+
+def _probe(config: Config, name: str, path: str) -> Route:
+    """What answers /healthz or /readyz: on any host (""), and on those that have routes of their own."""
+    written: tuple[Route | Aggregation, ...] = (*config.routes, *config.aggregations)
+    named = (host for one in written for host in hosts_of(one))
+    body = '{"status":"alive"}' if name == "healthz" else '{"status":"ready"}'
+    fields = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Route(
+        path=path, hosts=("", *dict.fromkeys(named)), methods=("GET", "HEAD"),
+        requires_auth=False, access_log=False, respond=Respond(headers=fields, body=body),
+    )  # fmt: skip
+
+
+def route_at(config: Config, key: RouteKey) -> Route | Aggregation:
+    """The route whose key in `all_routes` this is."""
+    room, place = key
+    if isinstance(place, int):
+        return config.routes[place] if room == "routes" else config.aggregations[place]
+    return _probe(config, place, getattr(config.gateway, place))
+
+
+def path_key(key: RouteKey) -> Key:
+    """Where the path of a route is written."""
+    return key if key[0] == "gateway" else (*key, "path")

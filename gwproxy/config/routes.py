@@ -77,6 +77,7 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     preserve_host: Annotated[bool | None, says("As the service's, for this route.")] = None
     cache: Annotated[Cache | None, says("Keep answers.")] = None
     maintenance: Annotated[bool, says("Answer 503 to everybody.")] = False
+    access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
 
 
 class Route(RouteDefaults, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -133,6 +134,7 @@ class Aggregation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     ] = None
     limit: Annotated[Limit | None, says("All callers of this aggregation together.")] = None
     timeout: Annotated[Timeout | None, says("The whole answer.")] = None
+    access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
 
 
 # Keys that only mean something where a service answers.

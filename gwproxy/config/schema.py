@@ -18,6 +18,7 @@ from gwproxy.config.forms import (
     HeaderName,
     MethodName,
     Name,
+    Path,
     Secret,
     Text,
     Timeout,
@@ -107,6 +108,12 @@ class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Annotated[str, Meta(pattern=r"^[0-9A-Za-z._-]*$", title='letters, digits, ".", "_" and "-"')],
         says("Name of this gateway in Via, by which it knows a loop; one is made when empty."),
     ] = ""
+    healthz: Annotated[
+        Path | None, says("A path, on every host, that answers 200 while the process lives; never logged.")
+    ] = None
+    readyz: Annotated[
+        Path | None, says("The same, but 503 from the moment that the gateway ends: for load balancers.")
+    ] = None
     expose_service: Annotated[
         bool, says("Tell callers which service answered (X-Service and Server-Timing).")
     ] = True
@@ -148,6 +155,14 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     file: Annotated[
         str, says("Where those lines go; stdout when empty. SIGUSR1 opens it anew after it was moved away.")
     ] = ""
+    sample: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        says("Share of the requests that have a line; answers of 500 and above always do."),
+    ] = 1.0
+    redact: Annotated[
+        tuple[Text, ...],
+        says("Names of query keys and of :params whose values no line shows, besides token, key, password …."),
+    ] = ()
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -133,10 +133,6 @@ class GatewayServer(web.Server):
         handed = (hand_over(connection) for connection in list(self._open))
         return [fd for fd in handed if fd is not None]
 
-    def pre_shutdown(self) -> None:
-        """aiohttp's word for it."""
-        self.drain()
-
     async def shutdown(self, timeout: float | None = None) -> None:
         """Cut what is still open."""
         for connection in list(self._open):

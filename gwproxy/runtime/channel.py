@@ -27,7 +27,10 @@ MOST_WAITING: Final = 4096
 
 
 class Channel:
-    """One end. `heard` gets each message with its descriptors, which are its to close; `lost` is called once."""
+    """One end. `heard` gets each message with its descriptors, which are its to close; `lost` is called once.
+
+    A message that is not understood is heard as None.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Channel:
         self._lost = lost
         self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._writing = False
+        self._odd = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
 
@@ -111,10 +115,12 @@ class Channel:
             try:
                 message = self._decode(data)
             except msgspec.MsgspecError as error:
-                # Of another version, or not ours: nothing that it says can be relied on.
-                log.error("a message between processes cannot be understood: %s", error)
+                # Of another version: a sign of life all the same.
+                if not self._odd:
+                    log.warning("a message between processes cannot be understood: %s", error)
+                self._odd = True
                 _close_all(fds)
-                continue
+                message, fds = None, []
             self._heard(message, fds)
             if self.closed:
                 return

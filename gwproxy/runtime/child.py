@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import itertools
 import logging
 import os
 import signal
@@ -20,17 +21,17 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from gwproxy.deadlines import NEVER
 from gwproxy.runtime.channel import MOST_FDS, Channel
 from gwproxy.runtime.collector import Collector, undisturbed
+from gwproxy.runtime.intake import Intake
 from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.messages import (
     VERSION,
     Adopt,
     Beat,
+    Done,
     Drain,
     Ended,
-    Fleet,
     Forget,
     Handed,
     Hello,
@@ -52,10 +53,7 @@ from gwproxy.telemetry.writer import AccessLog
 log = logging.getLogger("gwproxy")
 
 BEAT_S: Final = 0.1
-SHARE: Final = 1.1
-"""Of the fleet's mean: who has more connections than that lets others accept."""
-FEW: Final = 16
-"""Below this many connections no share is unfair."""
+BEATS_A_TALLY: Final = 10
 
 
 class Child:
@@ -72,8 +70,7 @@ class Child:
         self._draining = asyncio.Event()
         self._hurry = asyncio.Event()
         self._hands_over = False
-        self._news = False
-        self._fleet = Fleet(0.0, False)
+        self._intake: Intake | None = None
         self._channel = Channel(
             control, encode=encode, decode=to_worker, heard=self._hear, lost=self._orphaned
         )
@@ -126,7 +123,7 @@ class Child:
             await self._worker.accepting.close()
             self._hand_over(self._worker.server.hand_over())
         cut = await self._worker.stop(self._drain_s, at_once=self._hurry)
-        self._say_beat()
+        self._say_done()
         self._channel.say(Ended(cut))
         self._collector.stop()
 
@@ -159,9 +156,12 @@ class Child:
             elif isinstance(message, Reopen):
                 if self._lines is not None:
                     self._lines.reopen()
-            elif isinstance(message, Fleet | None):
-                self._fleet = message or self._fleet
-                await self._balance()
+            elif self._intake is not None:
+                # How the others are (Fleet), or that there is one connection too many (None).
+                self._intake.fleet = message or self._intake.fleet
+                changed = await self._intake.balance()
+                if changed or message is None:
+                    self._say_beat(look=True)
 
     # -- a configuration
 
@@ -196,12 +196,13 @@ class Child:
         self._held.enter_context(logging_to(sys.stderr, logs.format))
         if logs.access:
             self._lines = AccessLog(logs.format, logs.file)
+            self._lines.use(logs.sample, logs.redact)
             self._held.callback(self._lines.close)
         worker = Worker(loaded, record=self._lines, instance=message.instance)
         # It has its routes before it has its sockets, which it is given by the first swap.
         await worker.start({})
-        worker.server.full = self._full
         self._worker = worker
+        self._intake = Intake(worker, lambda: self._asked.put_nowait((None, [])))
         self._collector.start(lambda: worker.counters.exchanges)
         return None
 
@@ -210,6 +211,9 @@ class Child:
         assert self._worker is not None
         if ready is not None:
             self._worker.swap(ready)
+            if self._lines is not None:
+                logs = ready.loaded.config.log
+                self._lines.use(logs.sample, logs.redact)
             self._collector.settle()
         await self._worker.accepting.use(sockets)
         self._channel.say(Swapped(generation))
@@ -221,44 +225,25 @@ class Child:
         if self._worker is not None:
             self._worker.forget()
 
-    # -- its pulse, and its share
+    # -- its pulse
 
     async def _beat(self) -> None:
-        while True:
+        for number in itertools.count():
             self._say_beat()
+            if number % BEATS_A_TALLY == 0:
+                self._say_done()
             await asyncio.sleep(BEAT_S)
 
     def _say_beat(self, *, look: bool = False) -> None:
-        worker = self._worker
-        if worker is not None:
+        worker, intake = self._worker, self._intake
+        if worker is not None and intake is not None:
             open_now, accepting = len(worker.server.connections), worker.accepting.on
+            self._channel.say(Beat(open_now, accepting, self._collector.longest_s, look, intake.short))
+
+    def _say_done(self) -> None:
+        if self._worker is not None:
             lost = self._lines.lost if self._lines is not None else 0
-            longest = self._collector.longest_s
-            self._channel.say(Beat(tally(worker.counters, lost), open_now, accepting, longest, look))
-
-    def _full(self) -> None:
-        """A connection more than this worker's share has come."""
-        assert self._worker is not None
-        self._worker.server.full_at = NEVER
-        self._news = True
-        self._asked.put_nowait((None, []))
-
-    async def _balance(self) -> None:
-        """Let others accept while they have fewer; never when there are no others."""
-        if self._worker is None:
-            return
-        server, accepting = self._worker.server, self._worker.accepting
-        own, share = len(server.connections), max(self._fleet.mean * SHARE + 2, FEW)
-        was, news, self._news = accepting.on, self._news, False
-        if accepting.on and own > share and self._fleet.others:
-            await accepting.pause()
-        elif not accepting.on and (own <= share or not self._fleet.others):
-            await accepting.resume()
-        if accepting.on:
-            # Who alone accepts can't stop, but can say so, and is told when another does.
-            server.full_at = max(share, own + own // 16 + 2)
-        if accepting.on != was or news:
-            self._say_beat(look=True)
+            self._channel.say(Done(tally(self._worker.counters, lost)))
 
 
 async def _serve(number: int) -> None:

@@ -27,6 +27,8 @@ AT_ONCE: Final = 64
 """Connections given to one worker before the next is looked at."""
 PREPARE_S: Final = 30.0
 """A worker that has not prepared a configuration by then makes everybody keep the old one."""
+MARGIN_S: Final = 5.0
+"""What a worker may take beyond its drain to end."""
 START_S: Final = 30.0
 """A worker that is not there by then never will be."""
 
@@ -58,7 +60,7 @@ class Fleet:
     @property
     def tally(self) -> Tally:
         """What all have done, those that are gone too: it never falls."""
-        return merged([self._gone, *(member.beat.tally for member in self.members)])
+        return merged([self._gone, *(member.tally for member in self.members)])
 
     @property
     def gone(self) -> Tally:
@@ -180,7 +182,7 @@ class Fleet:
         """A worker's process is over, for whatever reason."""
         drained = member.state_before_end == DRAINING
         self.members.remove(member)
-        self._gone = merged([self._gone, member.beat.tally])
+        self._gone = merged([self._gone, member.tally])
         self.cut += member.cut
         self._changed.set()
         self._why = member.why or self._why
@@ -246,6 +248,19 @@ class Fleet:
         self._closing = True
         for member in self.members:
             member.drain(seconds)
+
+    async def stop(self, drain_s: float, at_once: asyncio.Event) -> int:
+        """Have all end within `drain_s`, or `at_once`; how many connections were cut for it."""
+        self.drain(drain_s)
+        ending = asyncio.create_task(self.emptied(drain_s + MARGIN_S))
+        hurry = asyncio.create_task(at_once.wait())
+        await asyncio.wait((ending, hurry), return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not ending.done():
+            self.drain(0.0)
+            await asyncio.wait((ending,), timeout=MARGIN_S)
+            ending.cancel()
+        return self.cut
 
     async def emptied(self, within_s: float) -> None:
         """Wait until all have ended; who has not after `within_s` is killed."""

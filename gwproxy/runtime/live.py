@@ -17,10 +17,14 @@ _Key = tuple[str, TargetSpec, TlsSpec, object]
 
 
 class Live:
-    """Pools by service, target and the way they are connected to: what a reload left alone keeps its connections."""
+    """Pools by service, target and the way they are connected to: what a reload left alone keeps its connections.
+
+    `draining`: the gateway ends.
+    """
 
     def __init__(self, wheel: Wheel) -> None:
         self.wheel = wheel
+        self.draining = False
         self.resolver = Resolver(wheel.clock)
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()

@@ -18,6 +18,7 @@ from gwproxy.runtime.messages import (
     VERSION,
     Adopt,
     Beat,
+    Done,
     Drain,
     Ended,
     Fleet,
@@ -95,7 +96,8 @@ class Member:
         self.pid = pid
         self.state = STARTING
         self.generation = 0
-        self.beat = Beat(Tally(), 0, True, 0.0)
+        self.beat = Beat()
+        self.tally = Tally()
         self.began = self.heard_at = time.monotonic()
         self.why = ""
         self.cut = 0
@@ -133,6 +135,8 @@ class Member:
             self.beat, self.given = message, 0
             if message.look:
                 self._fleet.tell()
+        elif isinstance(message, Done):
+            self.tally = message.tally
         elif isinstance(message, Prepared):
             self._answer("prepare", message.generation, "")
         elif isinstance(message, Refused):
@@ -206,8 +210,8 @@ class Member:
         """How it is now."""
         return WorkerStatus(
             number=self.number, pid=self.pid, state=self.state, generation=self.generation,
-            connections=self.beat.connections, accepting=self.beat.accepting, exchanges=self.beat.tally.exchanges,
-            lived_s=time.monotonic() - self.began, restarts=restarts,
+            connections=self.beat.connections, accepting=self.beat.accepting, short=self.beat.short,
+            exchanges=self.tally.exchanges, lived_s=time.monotonic() - self.began, restarts=restarts,
             longest_gc_ms=round(self.beat.longest_gc_s * 1000, 3),
         )  # fmt: skip
 

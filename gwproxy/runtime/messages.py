@@ -106,16 +106,23 @@ class Swapped(Message, frozen=True):
 
 
 class Beat(Message, frozen=True):
-    """The loop turns. What the worker has done since it began, and has open now.
+    """The loop turns. What the worker has open now.
 
-    `look`: its share of the fleet has changed, and the others should know before the next beat.
+    `look`: its share of the fleet has changed, and the others should know before the next beat. `short`: it takes no
+    connections for want of descriptors.
     """
 
-    tally: Tally
-    connections: int
-    accepting: bool
-    longest_gc_s: float
+    connections: int = 0
+    accepting: bool = True
+    longest_gc_s: float = 0.0
     look: bool = False
+    short: bool = False
+
+
+class Done(Message, frozen=True):
+    """What the worker has done since it began."""
+
+    tally: Tally
 
 
 class Leaving(Message, frozen=True):
@@ -133,7 +140,7 @@ class Ended(Message, frozen=True):
 
 
 ToWorker = Prepare | Swap | Forget | Drain | Adopt | Reopen | Fleet
-ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Leaving | Handed | Ended
+ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Done | Leaving | Handed | Ended
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
 to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 from gwproxy.runtime.control import Control
 from gwproxy.runtime.folder import RuntimeFolder
+from gwproxy.runtime.held_back import hear, hold_back
 from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.reading import read_aside
 from gwproxy.runtime.signals import signals
 from gwproxy.runtime.supervisor import Supervisor
-from gwproxy.runtime.upgrade import VARIABLE, hear_signals, inherited_legacy
+from gwproxy.runtime.upgrade import VARIABLE, inherited_legacy
 
 
 async def serve(path: Path, environ: Mapping[str, str], runtime: Path) -> None:
@@ -21,20 +24,22 @@ async def serve(path: Path, environ: Mapping[str, str], runtime: Path) -> None:
 
     Raises ConfigError, FolderError, ListenError, NoWorker or OSError before it serves.
     """
+    # Its threads hear no signals: one that did while code is exchanged would take the signal with it.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2, initializer=hold_back))
     with ExitStack() as held:
         asked = held.enter_context(signals())
         legacy = inherited_legacy(environ)
         environ = {name: value for name, value in environ.items() if name != VARIABLE}
-        hear_signals()
+        hear()
         reading = await read_aside(path, environ)
         held.enter_context(logging_to(sys.stderr, reading.loaded.config.log.format))
         folder = RuntimeFolder.inherited(runtime, legacy.lock) if legacy else RuntimeFolder.held(runtime)
         held.callback(folder.close)
-        supervisor = Supervisor(path, environ, folder, legacy)
+        supervisor = Supervisor(path, environ, folder, asked, legacy)
         verbs = {"reload": supervisor.reload, "status": supervisor.status, "upgrade": supervisor.upgrade}
         control = Control(folder.socket, verbs)
         await control.start()
         try:
-            await supervisor.run(reading, asked)
+            await supervisor.run(reading)
         finally:
             await control.close()

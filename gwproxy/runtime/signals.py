@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -47,3 +47,12 @@ def signals(*, reloads: bool = True) -> Iterator[Asked]:
     finally:
         for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             loop.remove_signal_handler(number)
+
+
+async def whenever(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
+    """Do `act` each time `event` is set. Until cancelled."""
+    while True:
+        await event.wait()
+        # Before it is done: what is asked for meanwhile is heard again.
+        event.clear()
+        await act()

@@ -13,27 +13,27 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from gwproxy import __version__
 from gwproxy.config.problems import ConfigError
-from gwproxy.runtime.fleet import Fleet
+from gwproxy.runtime.fleet import MARGIN_S, Fleet
 from gwproxy.runtime.folder import RuntimeFolder
+from gwproxy.runtime.held_back import hear
+from gwproxy.runtime.intake import RESERVE, raise_descriptors
 from gwproxy.runtime.listeners import ListenError, Listeners, told_with_place
 from gwproxy.runtime.member import ENDED, Member
 from gwproxy.runtime.outcome import Outcome, refusal
 from gwproxy.runtime.plan import Plan
 from gwproxy.runtime.reading import Reading, read_aside, restart_keys, workers_of
-from gwproxy.runtime.signals import Asked
-from gwproxy.runtime.status import Status
+from gwproxy.runtime.signals import Asked, whenever
+from gwproxy.runtime.status import Status, services_of
 from gwproxy.runtime.systemd import Notifier, inherited
 from gwproxy.runtime.upgrade import (
     Legacy,
     become,
     faults_by_new_code,
-    hear_signals,
     hold_signals,
     named_sockets_of,
     sockets_of,
@@ -41,10 +41,6 @@ from gwproxy.runtime.upgrade import (
 )
 
 log = logging.getLogger("gwproxy")
-
-MARGIN_S: Final = 5.0
-"""What a worker may take beyond its drain to end."""
-
 
 class NoWorker(Exception):
     """No worker could be started; the text says why."""
@@ -54,11 +50,13 @@ class Supervisor:
     """One file, served by a fleet of workers."""
 
     def __init__(
-        self, path: Path, environ: Mapping[str, str], folder: RuntimeFolder, legacy: Legacy | None = None
-    ) -> None:
+        self, path: Path, environ: Mapping[str, str], folder: RuntimeFolder, asked: Asked,
+        legacy: Legacy | None = None,
+    ) -> None:  # fmt: skip
         self._path = path
         self._environ = environ
         self._folder = folder
+        self._asked = asked
         self._legacy = legacy
         if legacy is None:
             self._listeners = Listeners(inherited(environ))
@@ -71,6 +69,7 @@ class Supervisor:
         self._stopping = False
         self._began = legacy.began if legacy else time.time()
         self._last_reload: tuple[str, ...] = ()
+        self._descriptors = 0
         self.fleet = Fleet(environ, self._bring_up)
 
     @property
@@ -79,9 +78,10 @@ class Supervisor:
         assert self._plan is not None
         return self._plan
 
-    async def run(self, reading: Reading, asked: Asked) -> None:
-        """Serve `reading`, change and end as `asked`. Raises ListenError, and NoWorker where none could start."""
+    async def run(self, reading: Reading) -> None:
+        """Serve `reading`, change and end as asked. Raises ListenError, and NoWorker where none could start."""
         self._remark(reading)
+        asked = self._asked
         try:
             with contextlib.ExitStack() as tasks:
                 works = (
@@ -96,7 +96,7 @@ class Supervisor:
                 self._systemd.keep(self._listeners.own)
                 self._systemd.ready(f"serving {self._path}")
                 await asked.stop.wait()
-            await self._stop(asked)
+            await self._stop()
         finally:
             self._stopping = True
             await self.fleet.kill()
@@ -109,6 +109,7 @@ class Supervisor:
         instance = legacy.instance if legacy else gateway.instance or secrets.token_hex(4)
         with told_with_place(reading.loaded):
             sockets = self._listeners.opened(gateway.listen)
+        self._allow_descriptors(reading)
         self._plan = Plan(legacy.generation + 1 if legacy else 1, reading, sockets, instance)
         if legacy is not None:
             await self._succeed(legacy, reading)
@@ -131,6 +132,17 @@ class Supervisor:
         outcome.tell()
         self._last_reload = outcome.lines
         self._listeners.only(self.plan.sockets)
+
+    def _allow_descriptors(self, reading: Reading) -> None:
+        before, self._descriptors = raise_descriptors()
+        if before != self._descriptors:
+            log.info("%d descriptors a process, raised from %d", self._descriptors, before)
+        bound = reading.loaded.config.gateway.max_connections
+        if bound + RESERVE > self._descriptors:
+            log.warning(
+                "gateway.max_connections of %d cannot be had with %d descriptors (LimitNOFILE, ulimit -n): a worker "
+                "stops accepting %d before that, and goes on when callers leave", bound, self._descriptors, RESERVE,
+            )  # fmt: skip
 
     async def _bring_up(self, member: Member) -> None:
         """Have a new worker serve what is in force, even if that changes meanwhile."""
@@ -177,12 +189,12 @@ class Supervisor:
             await hold_signals()
             if faults:
                 outcome = refusal(*faults, summary="the new code refuses the file")
-            elif self._stopping:
+            elif self._asked.stop.is_set():
                 outcome = refusal("the gateway is stopping")
             else:
                 log.info("upgrading: new code in place of gwproxy %s", __version__)
                 outcome = self._become()
-        hear_signals()
+        hear()
         outcome.tell()
         return outcome
 
@@ -255,7 +267,7 @@ class Supervisor:
 
     async def status(self) -> Status:
         """How it is now."""
-        plan = self._plan
+        plan, tally = self._plan, self.fleet.tally
         return Status(
             version=__version__,
             pid=os.getpid(),
@@ -263,38 +275,22 @@ class Supervisor:
             file=str(self._path),
             generation=plan.generation if plan is not None else 0,
             began=self._began,
+            descriptors=self._descriptors,
             listeners=tuple(self._listeners.shown()),
             workers=self.fleet.status,
-            tally=self.fleet.tally,
+            services=services_of(tally),
+            tally=tally,
             last_reload=self._last_reload,
         )
 
     # -- end
 
-    async def _stop(self, asked: Asked) -> None:
+    async def _stop(self) -> None:
         self._stopping = True
         drain = self.plan.reading.loaded.config.gateway.drain_timeout
         self._systemd.stopping(float(drain) + 2 * MARGIN_S)
         log.info("stopping: what is under way may end within %s, a second signal cuts it off", drain)
         # First ours: from here only those who have connected already wait, and workers take them all.
         self._listeners.close()
-        self.fleet.drain(float(drain))
-        ending = asyncio.create_task(self.fleet.emptied(float(drain) + MARGIN_S))
-        at_once = asyncio.create_task(asked.at_once.wait())
-        await asyncio.wait((ending, at_once), return_when=asyncio.FIRST_COMPLETED)
-        at_once.cancel()
-        if not ending.done():
-            self.fleet.drain(0.0)
-            await asyncio.wait((ending,), timeout=MARGIN_S)
-            ending.cancel()
-        cut = self.fleet.cut
+        cut = await self.fleet.stop(float(drain), self._asked.at_once)
         log.info("stopped, %d %s cut off", cut, "connection" if cut == 1 else "connections")
-
-
-async def whenever(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
-    """Do `act` each time `event` is set. Until cancelled."""
-    while True:
-        await event.wait()
-        # Before it is done: what is asked for meanwhile is heard again.
-        event.clear()
-        await act()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +19,14 @@ from typing import Final, NoReturn
 import msgspec
 from msgspec import Struct
 
+from gwproxy.runtime.held_back import hear, hold_back
 from gwproxy.telemetry.tally import Tally
 
 VARIABLE: Final = "GWPROXY_UPGRADE_FD"
-HELD_BACK: Final = (
-    signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
-)  # fmt: skip
+CHECK_S: Final = 60.0
+"""A check by new code that takes longer refuses the upgrade."""
+TURNS: Final = 5
+"""Of the loop, from the moment a signal was received to what it asks for having begun."""
 
 
 class Left(Struct, frozen=True):
@@ -56,12 +58,18 @@ class Legacy(Struct, frozen=True, kw_only=True):
 
 async def faults_by_new_code(path: Path, environ: Mapping[str, str]) -> list[str]:
     """What the code that is installed now says against the file; nothing where it would serve it."""
-    check = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gwproxy", "check", str(path), env=dict(environ),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await check.communicate()
-    lines = said.decode("utf-8", "replace").splitlines()
+    return await asyncio.to_thread(_faults, path, environ)
+
+
+def _faults(path: Path, environ: Mapping[str, str]) -> list[str]:
+    try:
+        check = subprocess.run(
+            [sys.executable, "-m", "gwproxy", "check", str(path)], env=dict(environ), timeout=CHECK_S, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return [f"gwproxy check did not end within {CHECK_S:g} s"]
+    lines = check.stdout.decode("utf-8", "replace").splitlines()
     return (lines or [f"gwproxy check ended with {check.returncode}"]) if check.returncode else []
 
 
@@ -75,7 +83,7 @@ def become(legacy: Legacy, words: list[str], environ: Mapping[str, str]) -> NoRe
         sys.stderr.flush()
         os.execve(sys.executable, [sys.executable, "-m", "gwproxy", *words], {**environ, VARIABLE: str(file)})
     finally:
-        hear_signals()
+        hear()
         for fd in legacy.fds:
             os.set_inheritable(fd, False)
         os.close(file)
@@ -95,15 +103,10 @@ def inherited_legacy(environ: Mapping[str, str]) -> Legacy | None:
 
 
 async def hold_signals() -> None:
-    """From here signals wait until `hear_signals`, over an execve too. What was received before is still heard."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
-    for _ in range(3):
+    """From here signals wait until `hear`, over an execve too. What was received before has been heard."""
+    hold_back()
+    for _ in range(TURNS):
         await asyncio.sleep(0)
-
-
-def hear_signals() -> None:
-    """Signals that came in between are heard now, by the handlers that are set."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
 
 def sockets_of(fds: Mapping[str, int]) -> dict[str, socket.socket]:

@@ -12,8 +12,6 @@ import socket
 from collections.abc import Coroutine, Generator, Mapping
 from typing import Any, TypeVar
 
-from aiohttp import web
-
 from gwproxy.config.load import Loaded
 from gwproxy.deadlines import Wheel
 from gwproxy.ingress.forwarded import Trust
@@ -62,7 +60,6 @@ class Worker:
         self._recorder = Recorder(self._wheel.clock, record)
         self._server: GatewayServer | None = None
         self._accepting: Accepting | None = None
-        self._runner: web.ServerRunner | None = None
         self._preparing = asyncio.Lock()
 
     async def start(self, sockets: Mapping[str, socket.socket] | None = None) -> None:
@@ -76,9 +73,7 @@ class Worker:
         )
         if sockets is None:
             sockets = Listeners().opened(self._loaded.config.gateway.listen)
-        self._runner = web.ServerRunner(self._server, handle_signals=False)
-        await self._runner.setup()
-        self._accepting = Accepting(self._runner)
+        self._accepting = Accepting(self._server)
         await self._accepting.use(sockets)
 
     async def prepare(self, loaded: Loaded) -> Ready:
@@ -150,17 +145,17 @@ class Worker:
 
         `at_once` ends the waiting earlier. Gives the number of connections that were cut.
         """
-        server, runner = self._server, self._runner
+        server = self._server
+        self.live.draining = True
         cut = 0
         if self._accepting is not None:
             await self._accepting.close()
-        if server is not None and runner is not None:
+        if server is not None:
             server.drain()
             limit = float(self._loaded.config.gateway.drain_timeout) if drain_s is None else drain_s
             await _first(limit, server.emptied(), (at_once or asyncio.Event()).wait())
             cut = len(server.connections)
             await server.shutdown()
-            await runner.cleanup()
         await self.live.close()
         # Aborted transports tell their protocols in the loop's next turn.
         await asyncio.sleep(0)

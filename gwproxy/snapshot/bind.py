@@ -26,23 +26,28 @@ Conclude = Callable[[Exchange, Any], Reply]
 
 
 class Pools(Protocol):
-    """What lives on, as far as binding needs it."""
+    """What lives on, as far as binding needs it. `draining`: the gateway ends."""
 
     wheel: Wheel
+    draining: bool
 
     def pools(self, service: ServiceSpec) -> Sequence[tuple[Pool, int]]:
         """The pools of a service's targets with their weights: those there are, and new ones for new targets."""
 
 
 class BoundRoute:
-    """A route that can be served. `template` is its path as written, for the record."""
+    """A route that can be served. `template` is its path as written, for the record; `logged` and `secrets` are as in
+    CompiledRoute.
+    """
 
-    __slots__ = ("checks", "conclude", "finishers", "respond", "template")
+    __slots__ = ("checks", "conclude", "finishers", "logged", "respond", "secrets", "template")
 
     def __init__(
         self, route: CompiledRoute, checks: tuple[Check, ...], respond: Responder, conclude: Conclude
     ) -> None:
         self.template = route.template
+        self.logged = route.logged
+        self.secrets = route.secrets
         self.checks = checks
         self.respond = respond
         self.conclude = conclude
@@ -65,7 +70,7 @@ def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
     routes = []
     for route in snapshot.routes:
-        routes.append(BoundRoute(route, checks_of(route), *_responder(route, balances, live)))
+        routes.append(BoundRoute(route, checks_of(route, live), *_responder(route, balances, live)))
         if len(routes) % SLICE == 0:
             yield
     return Bound(snapshot, routes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from gwproxy.config.either import RouteKey, all_routes
 from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.deadlines import NEVER
@@ -12,6 +13,7 @@ from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, Snapshot
+from gwproxy.telemetry.secrets import folded, secret_names
 from gwproxy.wire.pattern import parse_pattern
 
 SLICE = 100
@@ -34,15 +36,12 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     config = loaded.config
     router = Router(ignore_trailing_slash=config.gateway.trailing_slash == "ignore")
     routes: list[CompiledRoute] = []
-    written: list[tuple[tuple[str, int], Route | Aggregation]] = [
-        *((("routes", n), route) for n, route in enumerate(config.routes)),
-        *((("aggregations", n), one) for n, one in enumerate(config.aggregations)),
-    ]
-    for index, (where, one) in enumerate(written):
+    secret = secret_names(config.log.redact)
+    for index, (where, one) in enumerate(all_routes(config)):
         if isinstance(one, Route):
-            compiled = _route(config, index, where, one)
+            compiled = _route(config, index, where, one, secret)
         else:
-            compiled = _aggregation(config, index, where, one)
+            compiled = _aggregation(config, index, where, one, secret)
         routes.append(compiled)
         router.add(compiled)
         if index % SLICE == SLICE - 1:
@@ -64,7 +63,9 @@ def _hosts(one: Route | Aggregation) -> tuple[str, ...]:
     return one.hosts or ((one.host,) if one.host else ("",))
 
 
-def _route(config: Config, index: int, where: tuple[str, int], route: Route) -> CompiledRoute:
+def _route(
+    config: Config, index: int, where: RouteKey, route: Route, secret: frozenset[str]
+) -> CompiledRoute:
     pattern, names = parse_pattern(route.path)
     service = config.services.get(route.service) if route.service else None
     preserve = route.preserve_host
@@ -76,6 +77,9 @@ def _route(config: Config, index: int, where: tuple[str, int], route: Route) -> 
         service=route.service or "",
         fixed=_fixed(route),
         closed=bool(route.requires_auth or route.permissions),
+        ready_only=where == ("gateway", "readyz"),
+        logged=route.access_log,
+        secrets=_secrets(names, secret),
         maintenance=route.maintenance or (service is not None and service.maintenance),
         make_path=_path_maker(route, names),
         pass_slashes=route.encoded_slashes == "pass",
@@ -85,13 +89,20 @@ def _route(config: Config, index: int, where: tuple[str, int], route: Route) -> 
     )  # fmt: skip
 
 
-def _aggregation(config: Config, index: int, where: tuple[str, int], one: Aggregation) -> CompiledRoute:
+def _aggregation(
+    config: Config, index: int, where: RouteKey, one: Aggregation, secret: frozenset[str]
+) -> CompiledRoute:
     pattern, names = parse_pattern(one.path)
     return CompiledRoute(
         index=index, where=where, template=one.path, hosts=_hosts(one), methods=_methods(one), pattern=pattern,
-        conditions=(), names=names, aggregation=True, closed=bool(one.requires_auth or one.permissions),
+        conditions=(), names=names, aggregation=True, logged=one.access_log, secrets=_secrets(names, secret),
+        closed=bool(one.requires_auth or one.permissions),
         max_body=int(config.gateway.max_request_body),
     )  # fmt: skip
+
+
+def _secrets(names: dict[str, int], secret: frozenset[str]) -> tuple[int, ...]:
+    return tuple(at for name, at in names.items() if folded(name) in secret)
 
 
 def _path_maker(route: Route, names: dict[str, int]) -> PathMaker:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.snapshot.types import CompiledRoute
 from gwproxy.steps.authenticate import closed
-from gwproxy.steps.protect import under_maintenance
+from gwproxy.steps.protect import not_ending, under_maintenance
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
 """None: go on. A Reply: stop. An awaitable of either, where the step must wait."""
@@ -17,21 +18,38 @@ Finish = Callable[[Exchange, Reply], None]
 """Adds fields to a reply, on refusals too; no I/O."""
 
 
-def _maintenance(route: CompiledRoute) -> Check | None:
+class Standing(Protocol):
+    """How the gateway is; `draining`: it ends."""
+
+    draining: bool
+
+
+class Up:
+    """A gateway that serves."""
+
+    draining = False
+
+
+def _readiness(route: CompiledRoute, gateway: Standing) -> Check | None:
+    return partial(not_ending, gateway) if route.ready_only else None
+
+
+def _maintenance(route: CompiledRoute, gateway: Standing) -> Check | None:
     return under_maintenance if route.maintenance else None
 
 
-def _authentication(route: CompiledRoute) -> Check | None:
+def _authentication(route: CompiledRoute, gateway: Standing) -> Check | None:
     return closed if route.closed else None
 
 
-ORDER: Final[tuple[Callable[[CompiledRoute], Check | None], ...]] = (
+ORDER: Final[tuple[Callable[[CompiledRoute, Standing], Check | None], ...]] = (
+    _readiness,
     _maintenance,
     _authentication,
 )
 
 
-def checks_of(route: CompiledRoute) -> tuple[Check, ...]:
+def checks_of(route: CompiledRoute, gateway: Standing) -> tuple[Check, ...]:
     """The checks that `route` uses, in order."""
-    built = (build(route) for build in ORDER)
+    built = (build(route, gateway) for build in ORDER)
     return tuple(check for check in built if check is not None)

@@ -72,12 +72,15 @@ class FixedReply:
 class CompiledRoute:
     """One route, decided. `where` is its place in the configuration, `template` its path as written.
 
+    `ready_only`: not while the gateway ends. `logged` is whether requests have lines in the access log, `secrets` the
+    segments of their paths that no line shows.
+
     Exactly one of `service`, `fixed` and `aggregation` says who answers; `closed` that it asks for an identity, which
     nobody can prove yet.
     """
 
     index: int
-    where: tuple[str, int]
+    where: tuple[str, int | str]
     template: str
     hosts: tuple[str, ...]
     methods: tuple[str, ...]
@@ -89,6 +92,9 @@ class CompiledRoute:
     aggregation: bool = False
     closed: bool = False
     maintenance: bool = False
+    ready_only: bool = False
+    logged: bool = True
+    secrets: tuple[int, ...] = ()
     make_path: PathMaker = unchanged
     pass_slashes: bool = False
     preserve_host: bool = False
@@ -97,8 +103,9 @@ class CompiledRoute:
 
     @property
     def key(self) -> str:
-        """Its place as people write it: `routes[3]`."""
-        return f"{self.where[0]}[{self.where[1]}]"
+        """Its place as people write it: `routes[3]`, `gateway.healthz`."""
+        room, place = self.where
+        return f"{room}[{place}]" if isinstance(place, int) else f"{room}.{place}"
 
 
 class Leaf:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange
 from gwproxy.wire.flow import Body
@@ -12,6 +14,18 @@ def under_maintenance(exchange: Exchange) -> None:
     raise GatewayError(
         "maintenance", "Under maintenance", blame=Blame.GATEWAY, phase=Phase.POLICY, retry_after_s=60
     )  # fmt: skip
+
+
+class Ending(Protocol):
+    """What may be about to end."""
+
+    draining: bool
+
+
+def not_ending(gateway: Ending, exchange: Exchange) -> None:
+    """Tell a load balancer to ask others from now on. Raises GatewayError (`draining`)."""
+    if gateway.draining:
+        raise out_of_drain()
 
 
 def bound_body(body: Body, limit: int) -> None:

@@ -13,7 +13,8 @@ from typing import Final
 import orjson
 
 from gwproxy.exchange import Exchange
-from gwproxy.telemetry.record import redacted, text_of
+from gwproxy.telemetry.record import text_of
+from gwproxy.telemetry.secrets import ALWAYS, without_secrets, without_segments
 
 # Visible ASCII without the quote and the backslash needs no escape.
 _PLAIN: Final = re.compile(rb"[!#-\[\]-~]*")
@@ -25,18 +26,23 @@ LONGEST: Final = 4096
 
 
 class Lines:
-    """Renders exchanges. One a worker, for the sake of what it remembers."""
+    """Renders exchanges. One a worker, for the sake of what it remembers; `secret` are names that are kept out."""
 
-    __slots__ = ("_second", "_stamp", "_texts")
+    __slots__ = ("_second", "_stamp", "_texts", "secret")
 
-    def __init__(self) -> None:
+    def __init__(self, secret: frozenset[str] = ALWAYS) -> None:
+        self.secret = secret
         self._second = -1
         self._stamp = b""
         self._texts: dict[str, bytes] = {"": b"null"}
 
     def __call__(self, exchange: Exchange, now: float, wall: float) -> bytes:
         """The line of `exchange`, which has ended at `now` (monotonic) and `wall` (since 1970)."""
-        path = exchange.path + (redacted(exchange.query) if exchange.query else b"")
+        path, route = exchange.path, exchange.route
+        if route is not None and route.secrets:
+            path = without_segments(exchange.raw, route.secrets)
+        if exchange.query:
+            path += without_secrets(exchange.query, self.secret)
         told = exchange.sender.told or _told(exchange)
         line = self._line(exchange, now, wall, told, exchange.method, path, LONGEST_CAUSE)
         if len(line) > LONGEST:

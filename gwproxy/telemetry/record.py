@@ -5,14 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 from gwproxy.exchange import Exchange
-
-SECRET = "[redacted]"
-SECRET_QUERY = frozenset(
-    ("access_token", "api_key", "apikey", "key", "password", "secret", "signature", "token")
-)
+from gwproxy.telemetry.histogram import Buckets, count
+from gwproxy.telemetry.secrets import ALWAYS, without_secrets, without_segments
 
 
 class Record:
@@ -24,8 +20,10 @@ class Record:
         "status", "target", "tenant", "time", "total_ms", "tries", "user_agent", "waited_ms",
     )  # fmt: skip
 
-    def __init__(self, exchange: Exchange, now: float, wall: float) -> None:
-        head = exchange.head
+    def __init__(
+        self, exchange: Exchange, now: float, wall: float, secret: frozenset[str] = ALWAYS
+    ) -> None:
+        head, route = exchange.head, exchange.route
         self.total_ms = round((now - exchange.started) * 1000, 3)
         self.time = wall - (now - exchange.started)
         self.request_id = text_of(exchange.request_id)
@@ -36,8 +34,10 @@ class Record:
         self.tenant: str | None = None
         self.method = text_of(head.method)
         self.host = text_of(head.authority)
-        self.path = text_of(exchange.path + redacted(exchange.query))
-        self.route = exchange.route.template if exchange.route is not None else None
+        hidden = route is not None and route.secrets
+        path = without_segments(exchange.raw, hidden) if hidden else exchange.path
+        self.path = text_of(path + without_secrets(exchange.query, secret))
+        self.route = route.template if route is not None else None
         self.service = exchange.service or None
         self.target = exchange.target or None
         self.status = exchange.status
@@ -72,26 +72,24 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def redacted(query: bytes) -> bytes:
-    """The query with the values of what is a secret by its name taken out."""
-    if not query or b"=" not in query:
-        return query
-    pairs = query[1:].split(b"&")
-    for at, pair in enumerate(pairs):
-        name, _, _ = pair.partition(b"=")
-        if unquote(name.decode("latin-1")).lower().replace("-", "_") in SECRET_QUERY:
-            pairs[at] = name + b"=" + SECRET.encode()
-    return b"?" + b"&".join(pairs)
-
-
 Taker = Callable[[Exchange, float, float], None]
 """Takes an exchange that has ended, and when: by the monotonic clock and by the wall's."""
+
+
+class Timings:
+    """How long what a service answered took, or (under the name "") what the gateway answered itself."""
+
+    __slots__ = ("first_byte", "total")
+
+    def __init__(self) -> None:
+        self.total: Buckets = {}
+        self.first_byte: Buckets = {}
 
 
 class Counters:
     """What a worker has done, in plain integers."""
 
-    __slots__ = ("bytes_in", "bytes_out", "by_code", "by_status", "exchanges", "tries")
+    __slots__ = ("bytes_in", "bytes_out", "by_code", "by_service", "by_status", "exchanges", "tries")
 
     def __init__(self) -> None:
         self.exchanges = 0
@@ -100,6 +98,7 @@ class Counters:
         self.bytes_out = 0
         self.by_status = [0] * 600
         self.by_code: dict[str, int] = {}
+        self.by_service: dict[str, Timings] = {}
 
 
 class Recorder:
@@ -122,5 +121,13 @@ class Recorder:
         counters.by_status[exchange.status] += 1
         if exchange.code:
             counters.by_code[exchange.code] = counters.by_code.get(exchange.code, 0) + 1
+        now = self._clock()
+        try:
+            timings = counters.by_service[exchange.service]
+        except KeyError:
+            timings = counters.by_service[exchange.service] = Timings()
+        count(timings.total, now - exchange.started)
+        if exchange.first_byte:
+            count(timings.first_byte, exchange.first_byte - exchange.started)
         if self._take is not None:
-            self._take(exchange, self._clock(), time.time())
+            self._take(exchange, now, time.time())

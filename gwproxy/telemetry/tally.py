@@ -12,8 +12,20 @@ from gwproxy.telemetry.record import Counters
 K = TypeVar("K")
 
 
+class Served(Struct, frozen=True):
+    """How long exchanges took: log-linear buckets (telemetry/histogram.py) of their time in all, and of the time to
+    the first byte of a service's answer.
+    """
+
+    total: dict[int, int] = {}
+    first_byte: dict[int, int] = {}
+
+
 class Tally(Struct, frozen=True):
-    """What has been done, by one worker or by many: integers that only grow."""
+    """What has been done, by one worker or by many: integers that only grow.
+
+    `by_service` has what the gateway answered itself under the name "".
+    """
 
     exchanges: int = 0
     tries: int = 0
@@ -22,6 +34,7 @@ class Tally(Struct, frozen=True):
     log_lost: int = 0
     by_status: dict[int, int] = {}
     by_code: dict[str, int] = {}
+    by_service: dict[str, Served] = {}
 
 
 def tally(counters: Counters, log_lost: int = 0) -> Tally:
@@ -34,12 +47,16 @@ def tally(counters: Counters, log_lost: int = 0) -> Tally:
         log_lost=log_lost,
         by_status={status: count for status, count in enumerate(counters.by_status) if count},
         by_code=dict(counters.by_code),
+        by_service={
+            name: Served(dict(each.total), dict(each.first_byte)) for name, each in counters.by_service.items()
+        },
     )
 
 
 def merged(tallies: Iterable[Tally]) -> Tally:
     """All of them together."""
     found = list(tallies)
+    services = dict.fromkeys(name for each in found for name in each.by_service)
     return Tally(
         exchanges=sum(each.exchanges for each in found),
         tries=sum(each.tries for each in found),
@@ -48,7 +65,15 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         log_lost=sum(each.log_lost for each in found),
         by_status=_summed(each.by_status for each in found),
         by_code=_summed(each.by_code for each in found),
+        by_service={
+            name: _together([each.by_service[name] for each in found if name in each.by_service])
+            for name in services
+        },
     )
+
+
+def _together(served: list[Served]) -> Served:
+    return Served(_summed(each.total for each in served), _summed(each.first_byte for each in served))
 
 
 def _summed(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:

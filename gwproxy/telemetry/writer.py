@@ -15,13 +15,15 @@ import os
 import select
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from queue import SimpleQueue
 from typing import Final
+from zlib import crc32
 
 from gwproxy.exchange import Exchange
 from gwproxy.telemetry.line import Lines
 from gwproxy.telemetry.record import Record
+from gwproxy.telemetry.secrets import ALWAYS, secret_names
 
 log = logging.getLogger("gwproxy")
 
@@ -36,7 +38,8 @@ class AccessLog:
     """Writes a line for each exchange. `path`: the file, else stdout; `form`: "json", or "text" for people."""
 
     def __init__(self, form: str = "json", path: str = "") -> None:
-        self._line: Callable[[Exchange, float, float], bytes] = Lines() if form == "json" else _for_people
+        self._line = Lines() if form == "json" else ForPeople()
+        self._least = 0
         self._path = path
         self._lines: list[bytes] = []
         self._handed = 0
@@ -52,6 +55,11 @@ class AccessLog:
 
     def __call__(self, exchange: Exchange, now: float, wall: float) -> None:
         """Take one exchange."""
+        route = exchange.route
+        if route is not None and not route.logged:
+            return
+        if self._least and exchange.status < 500 and crc32(exchange.correlation_id) < self._least:
+            return
         lines = self._lines
         if len(lines) + self._handed - self._sink.done >= MOST_WAITING:
             self.dropped += 1
@@ -59,6 +67,14 @@ class AccessLog:
         lines.append(self._line(exchange, now, wall))
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
+
+    def use(self, sample: float, redact: Iterable[str]) -> None:
+        """From here a share of `sample` has lines, and they show nothing of what is named `redact`.
+
+        All requests of one correlation id have lines or none has, here and at other gateways with the same share.
+        """
+        self._least = round((1 - sample) * 2**32)
+        self._line.secret = secret_names(redact)
 
     def _tick(self) -> None:
         self._handle = None
@@ -169,15 +185,22 @@ class _Sink:
                 select.select([], [self._fd], [])
 
 
-def _for_people(exchange: Exchange, now: float, wall: float) -> bytes:
-    record = Record(exchange, now, wall)
-    moment = datetime.datetime.fromtimestamp(record.time, datetime.UTC)
-    stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    line = (
-        f"{stamp} {record.status} {record.method} {record.host}{record.path} {record.total_ms:.1f}ms "
-        f"{record.service or '-'} {record.target or '-'} {record.address or '-'} {record.request_id}"
-    )
-    line = line + f" {record.code}" if record.code else line
-    # Refused, unresolved and failed TLS are one code: only the cause tells them apart.
-    line = line + f" ({record.cause})" if record.cause else line
-    return ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) + "\n").encode()
+class ForPeople:
+    """Renders exchanges as text; `secret` are names that are kept out."""
+
+    def __init__(self) -> None:
+        self.secret = ALWAYS
+
+    def __call__(self, exchange: Exchange, now: float, wall: float) -> bytes:
+        """The line of `exchange`, which has ended at `now` (monotonic) and `wall` (since 1970)."""
+        record = Record(exchange, now, wall, self.secret)
+        moment = datetime.datetime.fromtimestamp(record.time, datetime.UTC)
+        stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = (
+            f"{stamp} {record.status} {record.method} {record.host}{record.path} {record.total_ms:.1f}ms "
+            f"{record.service or '-'} {record.target or '-'} {record.address or '-'} {record.request_id}"
+        )
+        line = line + f" {record.code}" if record.code else line
+        # Refused, unresolved and failed TLS are one code: only the cause tells them apart.
+        line = line + f" ({record.cause})" if record.cause else line
+        return ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) + "\n").encode()

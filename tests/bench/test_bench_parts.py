@@ -6,7 +6,7 @@ import pytest
 
 from bench import machine, origin
 from bench.machine import Ticks
-from bench.peers import PEERS, TEMPLATES, Ground, render
+from bench.peers import KNOWN, PEERS, TEMPLATES, Ground, render
 from bench.prove import Proof
 from bench.workloads import DEFAULT, WORKLOADS
 
@@ -34,7 +34,7 @@ def test_templates_leave_no_placeholder(name, tmp_path):
 
 
 def test_every_template_belongs_to_somebody():
-    used = {template for peer in PEERS.values() for template in peer.templates}
+    used = {template for peer in KNOWN.values() for template in peer.templates}
     assert {path.name for path in TEMPLATES.iterdir()} - used == {"origin.conf"}
 
 

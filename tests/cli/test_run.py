@@ -68,7 +68,10 @@ async def test_access_log_is_json_unless_told_otherwise_and_so_is_the_other(file
     process.signal(signal.SIGTERM)
     _, out, err = await process.end()
     assert json.loads(out)["path"] == "/one"
-    assert [json.loads(line)["level"] for line in err.splitlines()] == ["info"] * 3
+    levels = [json.loads(line)["level"] for line in err.splitlines()]
+    # Listening, stopping, stopped; and what was raised, where the shell allows less than it may.
+    assert len(levels) >= 3
+    assert set(levels) == {"info"}
 
 
 async def test_no_access_log_where_none_is_wanted(file, gwproxy, origin, connect):

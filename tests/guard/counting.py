@@ -146,3 +146,5 @@ def _forget(road: Road) -> None:
     REQUESTS.lines.clear()
     ANSWERS.lines.clear()
     road.worker.server.bound.snapshot.router._recent.clear()
+    # Buckets of durations, of which there are some hundreds at the most.
+    road.worker.counters.by_service.clear()

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.processes.conftest import Callers
+from bench.callers import Callers
 from tests.support.command import workers_of
 from tests.support.until import until
 

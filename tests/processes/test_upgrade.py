@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
-from tests.processes.conftest import Callers
+import pytest
+
+from bench.callers import Callers
 from tests.support.command import workers_of
 from tests.support.until import until
 
@@ -56,6 +59,29 @@ async def test_file_that_the_new_code_refuses_refuses_the_upgrade(write, gwproxy
     assert "gateway.bogus" in err
     assert workers_of(gwproxy.folder) == before
     assert (await caller.ask(POST)).status == 200
+
+
+@pytest.mark.parametrize("late_s", [0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4])
+async def test_an_end_asked_for_during_the_take_over_is_heard(write, gwproxy, late_s):
+    process = await gwproxy("run", write())
+    await process.port()
+    process.signal(signal.SIGUSR2)
+    await process.says("upgrading: new code in place")
+    await asyncio.sleep(late_s)
+    process.signal(signal.SIGTERM)
+    code, _, err = await process.end()
+    assert code == 0, err
+    assert "stopped, 0 connections cut off" in err
+
+
+async def test_an_end_asked_for_during_the_check_refuses_the_upgrade(write, gwproxy):
+    process = await gwproxy("run", write())
+    await process.port()
+    process.signal(signal.SIGUSR2)
+    process.signal(signal.SIGTERM)
+    code, _, err = await process.end()
+    assert code == 0, err
+    assert "upgrading" not in err
 
 
 async def test_descriptors_do_not_grow_with_upgrades(write, gwproxy, origin):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.processes.conftest import Callers
+from bench.callers import Callers
 from tests.support.command import WITHIN_S, workers_of
 from tests.support.scripted import send, take_request, tell, wait_for
 from tests.support.until import until

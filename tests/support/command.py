@@ -60,7 +60,11 @@ class Runtime:
         self.started: list[Process] = []
 
     async def __call__(
-        self, *words: str, environ: Sequence[tuple[str, str]] = (), before: Sequence[str] = ()
+        self,
+        *words: str,
+        environ: Sequence[tuple[str, str]] = (),
+        before: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
     ) -> Process:
         """Starts the command, by way of the program and options of `before` where there are any."""
         piped = asyncio.subprocess.PIPE
@@ -68,7 +72,7 @@ class Runtime:
         own = {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(self.folder)}
         made = await asyncio.create_subprocess_exec(
             *before, sys.executable, "-m", "gwproxy", *words, stdout=piped, stderr=piped,
-            env={**os.environ, **own, **dict(environ)}, limit=1 << 20,
+            env={**os.environ, **own, **dict(environ)}, limit=1 << 20, pass_fds=pass_fds,
         )  # fmt: skip
         self.started.append(Process(made))
         return self.started[-1]

@@ -22,6 +22,11 @@ seconds = st.floats(0, 1e4)
 
 class Route:
     template = '/a/:b"\\'
+    secrets: tuple[int, ...] = ()
+
+
+class Secretive(Route):
+    secrets = (0, 2)
 
 
 @st.composite
@@ -31,7 +36,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
     head = RequestHead(b"GET", b"/" + draw(anything) + b"?" + draw(anything), 1, about, keep=True)
     one = Exchange(head, Sender("2001:db8::7", b"http", b""), 1000.0)
     one.request_id = one.correlation_id = b"0-1"
-    one.route = draw(st.sampled_from([None, Route()]))
+    one.route = draw(st.sampled_from([None, Route(), Secretive()]))
+    one.raw = draw(st.lists(anything, min_size=3, max_size=4))
     one.service = draw(st.sampled_from(["", "users"]))
     one.target = draw(st.sampled_from(["", "[::1]:80"]))
     one.code = draw(st.sampled_from(["", "bad_gateway"]))

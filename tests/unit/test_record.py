@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Sender
-from gwproxy.telemetry.record import SECRET, SECRET_QUERY, Record, Recorder, redacted
+from gwproxy.telemetry.histogram import quantile
+from gwproxy.telemetry.record import Record, Recorder
+from gwproxy.telemetry.secrets import ALWAYS, SECRET, folded, secret_names, without_secrets, without_segments
 from gwproxy.wire.receiver import Receiver
 
 HEAD = b"GET %b HTTP/1.1\r\nHost: a.test\r\nUser-Agent: probe/1\r\n\r\n"
@@ -23,23 +25,23 @@ def exchange(target: bytes = b"/x?y=1") -> Exchange:
     return one
 
 
-@pytest.mark.parametrize("name", sorted(SECRET_QUERY))
+@pytest.mark.parametrize("name", sorted(ALWAYS))
 def test_values_of_secrets_are_taken_out(name):
     query = b"?a=1&%b=hush&b=2" % name.encode()
-    assert redacted(query) == b"?a=1&%b=[redacted]&b=2" % name.encode()
-    assert b"hush" not in redacted(b"?%b=hush=hush" % name.encode())
+    assert without_secrets(query) == b"?a=1&%b=[redacted]&b=2" % name.encode()
+    assert b"hush" not in without_secrets(b"?%b=hush=hush" % name.encode())
 
 
 @pytest.mark.parametrize("name", [b"TOKEN", b"Api-Key", b"access-token", b"API_KEY"], ids=bytes.decode)
 def test_secrets_are_known_in_other_spellings(name):
-    assert redacted(b"?%b=hush" % name) == b"?%b=[redacted]" % name
+    assert without_secrets(b"?%b=hush" % name) == b"?%b=[redacted]" % name
 
 
 @pytest.mark.parametrize(
     "query", [b"", b"?", b"?a", b"?a=1&b", b"?tokens=1", b"?a=token", b"?&&", b"?token"], ids=repr
 )
 def test_query_without_secrets_is_as_it_came(query):
-    assert redacted(query) == query
+    assert without_secrets(query) == query
 
 
 @settings(max_examples=200, deadline=None)
@@ -48,9 +50,38 @@ def test_redaction_touches_nothing_but_the_secrets(pairs):
     clean = [(name, value.replace(b"&", b"")) for name, value in pairs]
     query = b"?" + b"&".join(name + b"=" + value for name, value in clean)
     shown = b"?" + b"&".join(
-        name + b"=" + (SECRET.encode() if name == b"token" else value) for name, value in clean
+        name + b"=" + (SECRET if name == b"token" else value) for name, value in clean
     )
-    assert redacted(query) == (shown if b"=" in query else query)
+    assert without_secrets(query) == (shown if b"=" in query else query)
+
+
+def test_further_names_are_secret_too_and_the_known_ones_stay():
+    names = secret_names(["Session-ID"])
+    assert without_secrets(b"?session_id=a&SESSION-Id=b&token=c&d=e", names) == (
+        b"?session_id=[redacted]&SESSION-Id=[redacted]&token=[redacted]&d=e"
+    )
+    assert {folded("API-Key"), "token"} <= names
+
+
+@given(st.lists(st.binary(max_size=5).map(lambda each: each.replace(b"/", b"")), min_size=1, max_size=6), st.data())
+def test_segments_are_taken_out_one_by_one(raw, data):
+    secrets = data.draw(st.sets(st.integers(0, len(raw) - 1)))
+    shown = without_segments(raw, tuple(secrets)).split(b"/")[1:]
+    assert shown == [SECRET if at in secrets else each for at, each in enumerate(raw)]
+
+
+def test_recorder_counts_how_long_it_took_by_service():
+    record = Recorder(lambda: 101.0, None)
+    served, own = exchange(), exchange()
+    served.service, served.first_byte = "users", 100.25
+    for each in (served, served, own):
+        record(each)
+    timings = record.counters.by_service
+    assert sorted(timings) == ["", "users"]
+    assert [sum(timings[name].total.values()) for name in ("", "users")] == [1, 2]
+    assert [sum(timings[name].first_byte.values()) for name in ("", "users")] == [0, 2]
+    assert quantile(timings["users"].total, 0.5) == pytest.approx(1.0, rel=0.07)
+    assert quantile(timings["users"].first_byte, 0.5) == pytest.approx(0.25, rel=0.07)
 
 
 def test_record_tells_times_from_the_exchanges_start():

@@ -36,6 +36,9 @@ def is_route_host(host: str) -> bool:
 def route_hosts(loaded: Loaded) -> Iterator[Problem]:
     """A route's host is exact, or "*." and a domain."""
     for key, route in all_routes(loaded.config):
+        if key[0] == "gateway":
+            # These are on the hosts of the others.
+            continue
         for index, host in enumerate(hosts_of(route)):
             where: Key = (*key, "host") if route.host is not None else (*key, "hosts", index)
             if not is_route_host(host):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from gwproxy.config.either import all_routes
+from gwproxy.config.either import all_routes, path_key
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean
 from gwproxy.config.routes import Aggregation, Route
@@ -30,7 +30,7 @@ def is_wildcard(path: str) -> bool:
 def patterns(loaded: Loaded) -> Iterator[Problem]:
     """What is asked for: segments of text, :param or a last *."""
     for key, route in all_routes(loaded.config):
-        yield from _pattern(loaded, (*key, "path"), route.path)
+        yield from _pattern(loaded, path_key(key), route.path)
 
 
 def service_paths(loaded: Loaded) -> Iterator[Problem]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gwproxy.config.either import all_routes, hosts_of, methods_of
+from gwproxy.config.either import RouteKey, all_routes, hosts_of, methods_of, path_key, route_at
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Key, Problem, dotted
+from gwproxy.config.problems import Problem, dotted
 from gwproxy.config.routes import Aggregation, Route
 from gwproxy.config.rules.addresses import is_route_host
 from gwproxy.config.rules.paths import path_fault
@@ -21,7 +21,7 @@ _MOST_NAMED: Final = 3
 
 Conditions = frozenset[tuple[str, str]]
 # Routes of one host, pattern, method and number of conditions: names in conditions → conditions → the first of them.
-Slot = dict[frozenset[str], dict[Conditions, Key]]
+Slot = dict[frozenset[str], dict[Conditions, RouteKey]]
 
 
 def ties(loaded: Loaded) -> Iterator[Problem]:
@@ -33,7 +33,7 @@ def ties(loaded: Loaded) -> Iterator[Problem]:
         headers = route.headers if isinstance(route, Route) else {}
         conditions = frozenset((name.lower(), value) for name, value in headers.items())
         pattern = _pattern(loaded, route)
-        others: dict[Key, str] = {}
+        others: dict[RouteKey, str] = {}
         for host in _hosts(route):
             for method in _methods(route):
                 slot = slots.setdefault((host, pattern, method, len(conditions)), {})
@@ -53,7 +53,7 @@ def _pattern(loaded: Loaded, route: Route | Aggregation) -> Pattern:
 def _hosts(route: Route | Aggregation) -> list[str]:
     """The hosts that can be asked for, "" for any; one that is wrong is told by another rule, and stands for none."""
     written = hosts_of(route)
-    return list(dict.fromkeys(host.lower() for host in written if is_route_host(host))) if written else [""]
+    return list(dict.fromkeys(host.lower() for host in written if not host or is_route_host(host))) if written else [""]
 
 
 def _methods(route: Route | Aggregation) -> list[str]:
@@ -66,7 +66,7 @@ def _names(conditions: Conditions) -> frozenset[str]:
     return frozenset(name for name, _ in conditions)
 
 
-def _held_together(slot: Slot, conditions: Conditions) -> Iterator[Key]:
+def _held_together(slot: Slot, conditions: Conditions) -> Iterator[RouteKey]:
     """Routes whose conditions can hold together with these: no field is wanted with two values."""
     names = _names(conditions)
     for known, routes in slot.items():
@@ -80,16 +80,13 @@ def _held_together(slot: Slot, conditions: Conditions) -> Iterator[Key]:
                 yield key
 
 
-def _tie(loaded: Loaded, key: Key, route: Route | Aggregation, others: dict[Key, str]) -> Problem:
+def _tie(loaded: Loaded, key: RouteKey, route: Route | Aggregation, others: dict[RouteKey, str]) -> Problem:
     host = next(iter(others.values()))
     hosts = ((*key, "host"), *((*key, "hosts", index) for index in range(len(hosts_of(route)))))
     filled = any(each in loaded.templates for each in hosts)
-    named = [
-        f"{dotted(other)} ({loaded.shown((*other, 'path'), _path(loaded, other))}) at {loaded.places.find(other)}"
-        for other in list(others)[:_MOST_NAMED]
-    ]
+    named = [_named(loaded, other) for other in list(others)[:_MOST_NAMED]]
     more = [f"{len(others) - _MOST_NAMED} more"] if len(others) > _MOST_NAMED else []
-    where = (*key, "path")
+    where = path_key(key)
     found = loaded.shown(where, route.path) + (f" on host {host}" if host and not filled else "")
     return loaded.problem(
         "duplicate_route", where, found=f"{found}, which ties with {' and '.join(named + more)}",
@@ -97,6 +94,6 @@ def _tie(loaded: Loaded, key: Key, route: Route | Aggregation, others: dict[Key,
     )  # fmt: skip
 
 
-def _path(loaded: Loaded, key: Key) -> str:
-    room = loaded.config.routes if key[0] == "routes" else loaded.config.aggregations
-    return room[int(key[1])].path
+def _named(loaded: Loaded, key: RouteKey) -> str:
+    path = loaded.shown(path_key(key), route_at(loaded.config, key).path)
+    return f"{dotted(key)} ({path}) at {loaded.places.find(key)}"

@@ -1,0 +1,55 @@
+"""Signals that come before there is anything to heed them."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.support.command import Process
+from tests.support.until import until
+
+
+async def holds_back(process: Process) -> None:
+    """Waits for the first moment in which gwproxy's own code runs: until then a signal ends Python, as it does `sh`."""
+    mask = 1 << (signal.SIGHUP - 1)
+    await until(lambda: blocked(process.process.pid) & mask, 20)
+
+
+def blocked(pid: int) -> int:
+    """The mask of signals that a process holds back."""
+    [line] = [
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigBlk:")
+    ]
+    return int(line.split()[1], 16)
+
+
+async def test_a_reload_asked_for_while_the_gateway_is_being_loaded_is_done_later(write, gwproxy, connect):
+    process = await gwproxy("run", write(mark="one"))
+    await holds_back(process)
+    process.signal(signal.SIGHUP)
+    port = await process.port()
+    await process.says("reloaded ")
+    answer = await (await connect(port)).ask(b"GET /mark HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.body == b"one"
+
+
+async def test_a_hundred_reloads_at_once_are_done_as_one_or_two(write, gwproxy, connect):
+    process = await gwproxy("run", write(mark="one"))
+    port = await process.port()
+    write(mark="two")
+    for _ in range(100):
+        process.signal(signal.SIGHUP)
+    await process.says("reloaded ")
+    found = await gwproxy.until_serving(2)
+    assert 2 <= found["generation"] <= 101
+    answer = await (await connect(port)).ask(b"GET /mark HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.body == b"two"
+
+
+async def test_an_end_asked_for_while_the_gateway_is_being_loaded_ends_it(write, gwproxy):
+    process = await gwproxy("run", write())
+    await holds_back(process)
+    process.signal(signal.SIGTERM)
+    code, _, err = await process.end()
+    assert code == 0, err
+    assert "stopped, 0 connections cut off" in err
