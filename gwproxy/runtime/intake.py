@@ -58,7 +58,7 @@ class Intake:
         """A connection more than this worker's share has come, or than it can have."""
         self._server.full_at = NEVER
         if len(self._server.connections) >= self._room:
-            # Now, and not in the next turn: the loop accepts all that wait before anybody else has a say.
+            # Now, and not in the next turn: some versions of libuv accept all that wait before they return.
             self._accepting.pause()
             self.short = True
         self._later()

@@ -186,15 +186,17 @@ class Supervisor:
         """
         async with self._changing:
             faults = await faults_by_new_code(self._path, self._environ)
-            await hold_signals()
-            if faults:
-                outcome = refusal(*faults, summary="the new code refuses the file")
-            elif self._asked.stop.is_set():
-                outcome = refusal("the gateway is stopping")
-            else:
-                log.info("upgrading: new code in place of gwproxy %s", __version__)
-                outcome = self._become()
-        hear()
+            try:
+                await hold_signals()
+                if faults:
+                    outcome = refusal(*faults, summary="the new code refuses the file")
+                elif self._asked.stop.is_set():
+                    outcome = refusal("the gateway is stopping")
+                else:
+                    log.info("upgrading: new code in place of gwproxy %s", __version__)
+                    outcome = self._become()
+            finally:
+                hear()
         outcome.tell()
         return outcome
 

@@ -1,14 +1,15 @@
-"""The Containerfile and the compose file: that they hold together with the project. No engine is needed.
-
-They were linted by hand too (hadolint, `docker compose config`), where those are to be had.
-"""
+"""The Containerfile and the compose file: linted, and held together with the project. No engine is needed."""
 
 from __future__ import annotations
 
+import platform
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.docs.pages import ROOT
@@ -24,6 +25,23 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 def said(word: str) -> list[str]:
     """What stands behind each instruction of this name."""
     return [line.partition(" ")[2] for line in LINES if line.startswith(f"{word} ")]
+
+
+def linted(program: str, *words: str) -> None:
+    """Runs a linter of the extra `test`, which must have nothing to say."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / program), *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="hadolint's wheel is for x86_64")
+def test_hadolint_has_nothing_to_say():
+    linted("hadolint", "--failure-threshold", "style", "Containerfile")
+
+
+def test_compose_file_is_one_by_the_specification():
+    linted("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml")
 
 
 def test_every_line_is_an_instruction():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 
 import pytest
 
@@ -27,8 +29,12 @@ async def callers():
 async def test_more_callers_than_descriptors_wait_and_are_served_in_the_end(write, gwproxy, origin, callers):
     process = await gwproxy("run", write(origin.url, workers=1), before=PRLIMIT)
     port = await process.port()
+    [worker] = workers_of(gwproxy.folder)
+    # All of them are there when it next looks: it must not take them in one go.
+    os.kill(worker, signal.SIGSTOP)
     for _ in range(2 * LIMIT):
         callers.append(await connect(port))
+    os.kill(worker, signal.SIGCONT)
     found = await gwproxy.until(lambda found: found["workers"][0]["short"])
     assert found["descriptors"] == LIMIT
     assert 0 < found["workers"][0]["connections"] < LIMIT

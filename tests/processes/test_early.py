@@ -8,19 +8,22 @@ from pathlib import Path
 from tests.support.command import Process
 from tests.support.until import until
 
+HANGUP = 1 << (signal.SIGHUP - 1)
+
 
 async def holds_back(process: Process) -> None:
     """Waits for the first moment in which gwproxy's own code runs: until then a signal ends Python, as it does `sh`."""
-    mask = 1 << (signal.SIGHUP - 1)
-    await until(lambda: blocked(process.process.pid) & mask, 20)
+    assert await until(lambda: masks(process.process.pid), 20) >= 0
+    blocked, caught = masks(process.process.pid)
+    assert blocked & HANGUP
+    assert not caught & HANGUP
 
 
-def blocked(pid: int) -> int:
-    """The mask of signals that a process holds back."""
-    [line] = [
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigBlk:")
-    ]
-    return int(line.split()[1], 16)
+def masks(pid: int) -> tuple[int, int] | None:
+    """The signals that a process holds back, and those that it has a handler for; None while it does neither."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    blocked, caught = int(fields["SigBlk"], 16), int(fields["SigCgt"], 16)
+    return (blocked, caught) if (blocked | caught) & HANGUP else None
 
 
 async def test_a_reload_asked_for_while_the_gateway_is_being_loaded_is_done_later(write, gwproxy, connect):

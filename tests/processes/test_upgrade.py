@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from bench.callers import Callers
 from tests.support.command import workers_of
+from tests.support.scripted import send, take_request, tell, wait_for
 from tests.support.until import until
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 POST = b"POST /kept HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -74,11 +77,19 @@ async def test_an_end_asked_for_during_the_take_over_is_heard(write, gwproxy, la
     assert "stopped, 0 connections cut off" in err
 
 
-async def test_an_end_asked_for_during_the_check_refuses_the_upgrade(write, gwproxy):
-    process = await gwproxy("run", write())
-    await process.port()
-    process.signal(signal.SIGUSR2)
+async def test_an_end_asked_for_during_the_check_refuses_the_upgrade(write, gwproxy, scripted, connect):
+    asked, answer = asyncio.Event(), asyncio.Event()
+    slow = await scripted([take_request(), tell(asked), wait_for(answer), send(OK)])
+    process = await gwproxy("run", write(slow.url))
+    caller = await connect(await process.port())
+    await caller.send(POST)
+    await asyncio.wait_for(asked.wait(), 5)
+    upgrade = asyncio.create_task(gwproxy.told("upgrade"))
+    await until(lambda: checks(process.process.pid))
     process.signal(signal.SIGTERM)
+    assert "the gateway is stopping" in (await upgrade)[2]
+    answer.set()
+    assert (await caller.read_answer()).status == 200
     code, _, err = await process.end()
     assert code == 0, err
     assert "upgrading" not in err
@@ -96,6 +107,14 @@ async def test_descriptors_do_not_grow_with_upgrades(write, gwproxy, origin):
             held = descriptors(supervisor)
     # The asker's own connection, and the last worker's end, may be a moment behind.
     await until(lambda: descriptors(supervisor) <= held)
+
+
+def checks(pid: int) -> bool:
+    """Whether a supervisor has the new code check the file."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = [Path(f"/proc/{child}/cmdline") for task in children.parents[1].iterdir()
+             for child in (task / "children").read_text().split()]
+    return any(b"\0check\0" in each.read_bytes() for each in found if each.exists())
 
 
 def descriptors(pid: int) -> int:
