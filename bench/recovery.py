@@ -7,6 +7,7 @@ measured.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +113,34 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _round(found: dict[str, list[float]]) -> None:
+@contextlib.asynccontextmanager
+async def _gateway(found: dict[str, list[float]]) -> AsyncIterator[tuple[Gateway, int]]:
+    """A new one each time: a worker that ends again soon is replaced later."""
     with tempfile.TemporaryDirectory(prefix="gwproxy-recovery-") as name:
         port = _free_port()
         gateway = Gateway(Path(name), port)
         try:
             await gateway.until(_serving)
             found["start, until two workers serve"].append(time.perf_counter() - gateway.began)
-            callers = Callers(port)
-            callers.start(new=4)
-            for what, number in (("SIGKILL", signal.SIGKILL), ("SIGSTOP", signal.SIGSTOP)):
-                took, slowest, lost = await _hurt(gateway, callers, number)
-                found[f"{what} to a worker, until two others serve"].append(took)
-                found[f"{what} to a worker, the longest wait of a caller"].append(slowest)
-                found[f"{what} to a worker, requests lost (count, not ms)"].append(lost / 1000)
-            await callers.stop()
-            found["SIGKILL to the supervisor, until the port is free"].append(await _killed_supervisor(gateway, port))
+            yield gateway, port
         finally:
             gateway.end()
+
+
+async def _round(found: dict[str, list[float]], lost: dict[str, int]) -> None:
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        what = f"{number.name} to a worker"
+        async with _gateway(found) as (gateway, port):
+            callers = Callers(port)
+            callers.start(new=4)
+            took, slowest, failures = await _hurt(gateway, callers, number)
+            await callers.stop()
+        found[f"{what}, until two others serve"].append(took)
+        found[f"{what}, the longest wait of a caller"].append(slowest)
+        lost[what] = lost.get(what, 0) + failures
+    async with _gateway(found) as (gateway, port):
+        took = await _killed_supervisor(gateway, port)
+        found["SIGKILL to the supervisor, until the port is free"].append(took)
 
 
 class _Found(dict[str, list[float]]):
@@ -140,12 +151,14 @@ class _Found(dict[str, list[float]]):
 def main() -> None:
     """Print the table."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    found = _Found()
+    found, lost = _Found(), dict[str, int]()
     for _ in range(times):
-        asyncio.run(_round(found))
+        asyncio.run(_round(found, lost))
     print(f"{'what':<55}{'median ms':>12}{'worst ms':>12}   ({times} times)")
     for what, took in found.items():
         print(f"{what:<55}{statistics.median(took) * 1000:>12.0f}{max(took) * 1000:>12.0f}")
+    for what, count in lost.items():
+        print(f"{what + ', requests lost in all':<55}{count:>12}")
 
 
 if __name__ == "__main__":
