@@ -19,8 +19,10 @@ from gwproxy.telemetry.secrets import ALWAYS, without_secrets, without_segments
 # Visible ASCII without the quote and the backslash needs no escape.
 _PLAIN: Final = re.compile(rb"[!#-\[\]-~]*")
 MOST_REMEMBERED: Final = 4096
+LONGEST_REMEMBERED: Final = 256
 LONGEST_AGENT: Final = 512
 LONGEST_CAUSE: Final = 512
+AT_ONCE: Final = b'"connect_ms":0,"waited_ms":0'
 LONGEST: Final = 4096
 """A line fits into one write to a pipe (PIPE_BUF), which the kernel keeps whole; what is made longer is cut."""
 
@@ -28,13 +30,14 @@ LONGEST: Final = 4096
 class Lines:
     """Renders exchanges. One a worker, for the sake of what it remembers; `secret` are names that are kept out."""
 
-    __slots__ = ("_second", "_stamp", "_texts", "secret")
+    __slots__ = ("_outcomes", "_paths", "_second", "_stamp", "secret")
 
     def __init__(self, secret: frozenset[str] = ALWAYS) -> None:
         self.secret = secret
         self._second = -1
         self._stamp = b""
-        self._texts: dict[str, bytes] = {"": b"null"}
+        self._paths: dict[bytes, bytes] = {}
+        self._outcomes: dict[tuple[str, str, str, int, str, str], bytes] = {}
 
     def __call__(self, exchange: Exchange, now: float, wall: float) -> bytes:
         """The line of `exchange`, which has ended at `now` (monotonic) and `wall` (since 1970)."""
@@ -59,34 +62,56 @@ class Lines:
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        route, texts = exchange.route, self._texts
-        error = exchange.error
-        first = exchange.first_byte
+        route = exchange.route
+        key = (
+            "" if route is None else route.template, exchange.service, exchange.target, exchange.status,
+            exchange.answered_by, exchange.code,
+        )  # fmt: skip
+        try:
+            outcome = self._outcomes[key]
+        except KeyError:
+            outcome = self._outcome(key)
+        first, error = exchange.first_byte, exchange.error
+        connect_s, waited_s = exchange.connect_s, exchange.waited_s
         return (
             b'{"time":"%b.%03dZ","request_id":"%b","correlation_id":"%b",%b,"principal":null,"tenant":null,'
-            b'"method":"%b","path":"%b","route":%b,"service":%b,"target":%b,"status":%d,"answered_by":"%b","code":%b,'
-            b'"cause":%b,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,"first_byte_ms":%b,"connect_ms":%b,'
-            b'"waited_ms":%b,"tries":%d,"reused":%b,"cache":null,"limit":null}\n'
+            b'"method":"%b","path":"%b",%b,"cause":%b,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,'
+            b'"first_byte_ms":%b,%b,"tries":%d,"reused":%b,"cache":null,"limit":null}\n'
         ) % (
             self._stamp, int((began - second) * 1000), exchange.request_id, exchange.correlation_id,
-            told, method, path if _PLAIN.fullmatch(path) else quoted(path),
-            b"null" if route is None else texts.get(route.template) or self._text(route.template),
-            texts.get(exchange.service) or self._text(exchange.service),
-            texts.get(exchange.target) or self._text(exchange.target),
-            exchange.status, exchange.answered_by.encode(), texts.get(exchange.code) or self._text(exchange.code),
+            told, method, self._paths.get(path) or self._path(path), outcome,
             b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
             total_s * 1000, b"%.3f" % ((first - started) * 1000) if first else b"null",
-            b"%.3f" % (exchange.connect_s * 1000) if exchange.connect_s else b"0",
-            b"%.3f" % (exchange.waited_s * 1000) if exchange.waited_s else b"0",
+            _waits(connect_s, waited_s) if connect_s or waited_s else AT_ONCE,
             exchange.tries, b"true" if exchange.reused else b"false",
         )  # fmt: skip
 
-    def _text(self, text: str) -> bytes:
-        """A name of ours as JSON, remembered."""
-        if len(self._texts) >= MOST_REMEMBERED:
-            self._texts = {"": b"null"}
-        rendered = self._texts[text] = orjson.dumps(text)
-        return rendered
+    def _path(self, path: bytes) -> bytes:
+        """A path as JSON. Callers ask for few at a time; finding that one needs no escape takes longer than to know."""
+        if len(self._paths) >= MOST_REMEMBERED:
+            self._paths.clear()
+        shown = path if _PLAIN.fullmatch(path) else quoted(path)
+        if len(path) <= LONGEST_REMEMBERED:
+            self._paths[path] = shown
+        return shown
+
+    def _outcome(self, key: tuple[str, str, str, int, str, str]) -> bytes:
+        """What became of a request, which is the same for most: rendered once, and remembered."""
+        if len(self._outcomes) >= MOST_REMEMBERED:
+            self._outcomes.clear()
+        *names, status, answered_by, code = key
+        route, service, target, reason = (orjson.dumps(text or None) for text in (*names, code))
+        outcome = self._outcomes[key] = (
+            b'"route":%b,"service":%b,"target":%b,"status":%d,"answered_by":"%b","code":%b'
+        ) % (route, service, target, status, answered_by.encode(), reason)
+        return outcome
+
+
+def _waits(connect_s: float, waited_s: float) -> bytes:
+    """What a request has waited for before it was sent."""
+    return b'"connect_ms":%b,"waited_ms":%b' % tuple(
+        b"%.3f" % (seconds * 1000) if seconds else b"0" for seconds in (connect_s, waited_s)
+    )
 
 
 def quoted(data: bytes) -> bytes:

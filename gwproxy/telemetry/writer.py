@@ -1,6 +1,6 @@
 """Access log lines to a file or to stdout, by a thread of their own: a full disk or a reader who has gone fails nobody.
 
-The loop only appends to a list. Every tenth of a second what has been gathered goes to the thread, which may wait for
+The loop only appends to a buffer. Every tenth of a second what has been gathered goes to the thread, which may wait for
 its descriptor as long as it likes; what would wait beyond 10,000 lines is dropped, and counted. Lines stay whole: a
 file is opened for appending, and to a pipe no more than PIPE_BUF bytes go at once, which the kernel keeps together
 however many workers write.
@@ -29,6 +29,8 @@ log = logging.getLogger("gwproxy")
 
 GATHER_S: Final = 0.1
 MOST_WAITING: Final = 10_000
+Batch = tuple[bytearray, int]
+"""Whole lines, and how many."""
 LAST_S: Final = 1.0
 """How long the end of the process waits for what is still to be written."""
 STDOUT: Final = 1
@@ -41,10 +43,12 @@ class AccessLog:
         self._line = Lines() if form == "json" else ForPeople()
         self._least = 0
         self._path = path
-        self._lines: list[bytes] = []
+        self._gathered = bytearray()
+        self._taken = 0
         self._handed = 0
+        self._most = MOST_WAITING
         self._handle: asyncio.TimerHandle | None = None
-        self._queue: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._sink = _Sink(path)
         self._trouble = ""
         self.dropped = 0
@@ -60,11 +64,13 @@ class AccessLog:
             return
         if self._least and exchange.status < 500 and crc32(exchange.correlation_id) < self._least:
             return
-        lines = self._lines
-        if len(lines) + self._handed - self._sink.done >= MOST_WAITING:
-            self.dropped += 1
-            return
-        lines.append(self._line(exchange, now, wall))
+        if self._taken >= self._most:
+            self._look()
+            if self._taken >= self._most:
+                self.dropped += 1
+                return
+        self._taken += 1
+        self._gathered += self._line(exchange, now, wall)
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
@@ -76,8 +82,13 @@ class AccessLog:
         self._least = round((1 - sample) * 2**32)
         self._line.secret = secret_names(redact)
 
+    def _look(self) -> None:
+        """How many lines may have been taken in all, by what the thread has done of them."""
+        self._most = self._sink.done + MOST_WAITING
+
     def _tick(self) -> None:
         self._handle = None
+        self._look()
         self._hand_over()
         self._tell()
         if self._handed > self._sink.done:
@@ -85,10 +96,10 @@ class AccessLog:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
     def _hand_over(self) -> None:
-        if self._lines:
-            lines, self._lines = self._lines, []
-            self._handed += len(lines)
-            self._queue.put(lines)
+        if self._gathered:
+            count, self._handed = self._taken - self._handed, self._taken
+            self._queue.put((self._gathered, count))
+            self._gathered = bytearray()
 
     def _tell(self) -> None:
         """Say once that lines cannot be written, and once that they can again."""
@@ -131,9 +142,10 @@ class _Sink:
         self.failed = 0
         self.trouble = ""
 
-    def work(self, queue: SimpleQueue[list[bytes] | None]) -> None:
+    def work(self, queue: SimpleQueue[Batch | None]) -> None:
         """Write batch after batch, until None."""
-        while (lines := queue.get()) is not None:
+        while (batch := queue.get()) is not None:
+            lines, count = batch
             try:
                 self._open()
                 for piece in self._pieces(lines):
@@ -141,10 +153,10 @@ class _Sink:
                 self.trouble = ""
             except OSError as error:
                 # What of this batch got through can't be told; all of it counts as lost.
-                self.failed += len(lines)
+                self.failed += count
                 self.trouble = error.strerror or str(error)
                 self._close()
-            self.done += len(lines)
+            self.done += count
         self._close()
 
     def _open(self) -> None:
@@ -163,20 +175,18 @@ class _Sink:
             os.close(self._fd)
             self._fd = -1
 
-    def _pieces(self, lines: list[bytes]) -> Iterator[bytes]:
+    def _pieces(self, lines: bytearray) -> Iterator[memoryview]:
+        whole = memoryview(lines)
         if stat.S_ISREG(os.fstat(self._fd).st_mode):
-            yield b"".join(lines)
+            yield whole
             return
-        piece = b""
-        for line in lines:
-            if piece and len(piece) + len(line) > select.PIPE_BUF:
-                yield piece
-                piece = b""
-            piece += line
-        if piece:
-            yield piece
+        begin = 0
+        while begin < len(lines):
+            end = lines.rfind(b"\n", begin, begin + select.PIPE_BUF) + 1
+            yield whole[begin:end]
+            begin = end
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: memoryview) -> None:
         while data:
             try:
                 data = data[os.write(self._fd, data) :]
