@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,11 @@ def resident_kib(pids: list[int]) -> int:
         with open(f"/proc/{pid}/status", encoding="ascii") as status:
             total += next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
     return total
+
+
+def serving(found: Any) -> list[int]:
+    """The workers that serve: those that drain have been asked to end already."""
+    return [worker["pid"] for worker in found["workers"] if worker["state"] == "serving"]
 
 
 def descriptors(pids: list[int]) -> int:
@@ -91,9 +97,9 @@ async def test_workers_replaced_one_after_another_lose_nothing(write, gwproxy, s
     chosen = random.Random(7)
     for _ in range(TIMES):
         asked = callers.answered
-        os.kill(chosen.choice(workers_of(gwproxy.folder)), signal.SIGTERM)
+        found = await gwproxy.until(lambda found: len(serving(found)) == 2)
+        os.kill(chosen.choice(serving(found)), signal.SIGTERM)
         await process.says("was asked to end; replaced at once")
-        await gwproxy.until(lambda found: [w["state"] for w in found["workers"]].count("serving") == 2)
         await until(lambda: callers.answered > asked + REQUESTS // TIMES, PATIENCE_S)  # noqa: B023
     await callers.stop()
     assert callers.failures == []
@@ -126,7 +132,7 @@ async def test_stops_and_fresh_starts_on_an_inherited_socket_lose_no_new_connect
         file = write(origin.url)
         inherit(Path(file))
         own = "export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http"
-        activated = ("sh", "-c", f'exec 3<&{held.fileno()}; {own}; exec "$@"', "sh")
+        activated = ("bash", "-c", f'exec 3<&{held.fileno()}; {own}; exec "$@"', "bash")
         callers = Callers(port)
         process = await gwproxy("run", file, before=activated, pass_fds=(held.fileno(),))
         await process.says("listening on")
