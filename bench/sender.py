@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -55,10 +56,13 @@ def build() -> Path:
     if compiler is None:
         raise CannotBuild("no C compiler for bench/sender.c")
     BINARY.parent.mkdir(exist_ok=True)
-    argv = [compiler, "-O2", "-Wall", "-o", str(BINARY), str(SOURCE)]
+    # Under a name of its own first: another process may be building, or running, the same.
+    own = BINARY.with_suffix(f".{os.getpid()}")
+    argv = [compiler, "-O2", "-Wall", "-o", str(own), str(SOURCE)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     if done.returncode:
         raise CannotBuild(done.stderr[-500:])
+    own.replace(BINARY)
     return BINARY
 
 
