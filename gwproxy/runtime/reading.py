@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,12 +57,15 @@ def _unusable(loaded: Loaded) -> Iterator[Problem]:
     """What only the machine that serves can know, so that `check` may run elsewhere."""
     file = loaded.config.log.file
     if file and loaded.config.log.access:
+        # Not waiting for somebody to read a pipe.
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
+            os.close(os.open(file, how, 0o640))
         except OSError as error:
-            key = ("log", "file")
-            hint = error.strerror or str(error)
-            yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, file), hint=hint)
+            if error.errno != errno.ENXIO:
+                key = ("log", "file")
+                hint = error.strerror or str(error)
+                yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, file), hint=hint)
     yield from unusable_files(loaded)
 
 

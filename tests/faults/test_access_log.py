@@ -114,10 +114,39 @@ async def test_moved_file_is_opened_anew_on_its_signal(gwproxy, connect, tmp_pat
     log.rename(moved)
     process.signal(signal.SIGUSR1)
     await process.says("log files are opened anew")
-    await until(lambda: log.exists() or not log.exists())
     await callers[0].ask(GET % b"after")
     await until(lambda: log.exists() and b"/after" in log.read_bytes())
     assert b"/after" not in moved.read_bytes()
+    process.signal(signal.SIGTERM)
+    assert (await process.end())[0] == 0
+
+
+async def test_reader_of_stdout_who_stands_still_delays_no_request(gwproxy, connect, tmp_path: Path):
+    (tmp_path / "routes.toml").write_text(FILE.format(workers=1, log=""))
+    process = await gwproxy("run", str(tmp_path / "routes.toml"))
+    port = await process.port()
+    # The test's own end of the pipe is read no further than 2 MiB, which is some 6,000 lines.
+    for _ in range(20):
+        caller = await connect(port)
+        await caller.send(GET % b"x" * 1000)
+        for _ in range(1000):
+            assert (await caller.read_answer()).status == 200
+    await gwproxy.until(lambda found: found["tally"]["exchanges"] == 20_000)
+    found = await gwproxy.until(lambda found: found["tally"]["log_lost"] > 0)
+    assert found["tally"]["by_status"] == {"200": 20_000}
+    process.signal(signal.SIGTERM)
+    code, out, _ = await process.end()
+    assert code == 0
+    # What was written before the end came through whole.
+    assert all(line.endswith("}") for line in out.splitlines()[:-1])
+
+
+async def test_log_to_a_pipe_without_a_reader_holds_nothing_up(gwproxy, connect, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "routes.toml").write_text(FILE.format(workers=1, log=tmp_path / "pipe"))
+    process = await gwproxy("run", str(tmp_path / "routes.toml"))
+    caller = await connect(await process.port())
+    assert (await caller.ask(GET % b"x")).status == 200
     process.signal(signal.SIGTERM)
     assert (await process.end())[0] == 0
 

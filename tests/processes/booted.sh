@@ -22,16 +22,18 @@ if [ ! -x "$root/usr/bin/systemctl" ]; then
         || { tail -5 "$root.log"; exit 1; }
 fi
 
-# The project, into an environment inside; pip finds its index as it does outside.
-mkdir -p "$root/src" "$root/etc/gwproxy"
-(cd "$source" && git ls-files -z -c -o --exclude-standard | xargs -0 tar c --ignore-failed-read) | tar x -C "$root/src"
-for file in /etc/pip.conf /etc/resolv.conf; do
-    [ -f "$file" ] && cp --dereference "$file" "$root$file"
-done
-[ -f "${HOME}/.config/pip/pip.conf" ] && cp "${HOME}/.config/pip/pip.conf" "$root/etc/pip.conf"
+# The project, into an environment inside; what is downloaded is downloaded outside, where pip knows its index.
+mkdir -p "$root/wheels" "$root/etc/gwproxy"
+rm -f "$root"/wheels/gwproxy-*.whl
+version=$(chroot "$root" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+python3 -m venv "$root/tools"
+pip=("$root/tools/bin/pip" --quiet --disable-pip-version-check)
+(cd "$source" && git archive HEAD) | (mkdir -p "$root/src" && tar x -C "$root/src")
+"${pip[@]}" wheel --no-deps -w "$root/wheels" "$root/src" 2>/dev/null
+"${pip[@]}" download --only-binary=:all: --python-version "$version" -d "$root/wheels" "$root"/wheels/gwproxy-*.whl 2>/dev/null
 [ -x "$root/opt/gwproxy/bin/pip" ] || chroot "$root" python3 -m venv /opt/gwproxy
-chroot "$root" /opt/gwproxy/bin/pip install --quiet --disable-pip-version-check --root-user-action=ignore --force-reinstall --no-deps /src
-chroot "$root" /opt/gwproxy/bin/pip install --quiet --disable-pip-version-check --root-user-action=ignore /src
+chroot "$root" /opt/gwproxy/bin/pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+    --no-index --find-links /wheels --force-reinstall gwproxy
 ln -sf /opt/gwproxy/bin/gwproxy "$root/usr/bin/gwproxy"
 
 # What the page on systemd says: the units, the user, the file.

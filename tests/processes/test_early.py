@@ -36,19 +36,6 @@ async def test_a_reload_asked_for_while_the_gateway_is_being_loaded_is_done_late
     assert answer.body == b"one"
 
 
-async def test_a_hundred_reloads_at_once_are_done_as_one_or_two(write, gwproxy, connect):
-    process = await gwproxy("run", write(mark="one"))
-    port = await process.port()
-    write(mark="two")
-    for _ in range(100):
-        process.signal(signal.SIGHUP)
-    await process.says("reloaded ")
-    found = await gwproxy.until_serving(2)
-    assert 2 <= found["generation"] <= 101
-    answer = await (await connect(port)).ask(b"GET /mark HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert answer.body == b"two"
-
-
 async def test_an_end_asked_for_while_the_gateway_is_being_loaded_ends_it(write, gwproxy):
     process = await gwproxy("run", write())
     await holds_back(process)
