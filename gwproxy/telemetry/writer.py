@@ -15,7 +15,8 @@ import os
 import select
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from io import BytesIO
 from queue import SimpleQueue
 from typing import Final
 from zlib import crc32
@@ -29,8 +30,9 @@ log = logging.getLogger("gwproxy")
 
 GATHER_S: Final = 0.1
 MOST_WAITING: Final = 10_000
-Batch = tuple[bytearray, int]
-"""Whole lines, and how many."""
+Batch = tuple[BytesIO, int]
+"""Whole lines, up to where it stands, and how many."""
+MOST_ROOMS: Final = 2
 LAST_S: Final = 1.0
 """How long the end of the process waits for what is still to be written."""
 STDOUT: Final = 1
@@ -43,7 +45,8 @@ class AccessLog:
         self._line = Lines() if form == "json" else ForPeople()
         self._least = 0
         self._path = path
-        self._gathered = bytearray()
+        self._room = BytesIO()
+        self._gather = self._room.write
         self._taken = 0
         self._handed = 0
         self._most = MOST_WAITING
@@ -70,7 +73,7 @@ class AccessLog:
                 self.dropped += 1
                 return
         self._taken += 1
-        self._gathered += self._line(exchange, now, wall)
+        self._gather(self._line(exchange, now, wall))
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
@@ -96,10 +99,11 @@ class AccessLog:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
     def _hand_over(self) -> None:
-        if self._gathered:
-            count, self._handed = self._taken - self._handed, self._taken
-            self._queue.put((self._gathered, count))
-            self._gathered = bytearray()
+        count, self._handed = self._taken - self._handed, self._taken
+        if count:
+            self._queue.put((self._room, count))
+            self._room = self._sink.room()
+            self._gather = self._room.write
 
     def _tell(self) -> None:
         """Say once that lines cannot be written, and once that they can again."""
@@ -137,19 +141,27 @@ class _Sink:
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd = -1
+        self._rooms: list[BytesIO] = []
         self.moved = False
         self.done = 0
         self.failed = 0
         self.trouble = ""
 
+    def room(self) -> BytesIO:
+        """Where lines can gather: memory that has been used before costs a tenth of what new memory does."""
+        try:
+            return self._rooms.pop()
+        except IndexError:
+            return BytesIO()
+
     def work(self, queue: SimpleQueue[Batch | None]) -> None:
         """Write batch after batch, until None."""
         while (batch := queue.get()) is not None:
-            lines, count = batch
+            room, count = batch
             try:
                 self._open()
-                for piece in self._pieces(lines):
-                    self._write(piece)
+                with room.getbuffer() as whole:
+                    self._put(whole[: room.tell()])
                 self.trouble = ""
             except OSError as error:
                 # What of this batch got through can't be told; all of it counts as lost.
@@ -157,6 +169,9 @@ class _Sink:
                 self.trouble = error.strerror or str(error)
                 self._close()
             self.done += count
+            if len(self._rooms) < MOST_ROOMS:
+                room.seek(0)
+                self._rooms.append(room)
         self._close()
 
     def _open(self) -> None:
@@ -175,15 +190,14 @@ class _Sink:
             os.close(self._fd)
             self._fd = -1
 
-    def _pieces(self, lines: bytearray) -> Iterator[memoryview]:
-        whole = memoryview(lines)
+    def _put(self, lines: memoryview) -> None:
         if stat.S_ISREG(os.fstat(self._fd).st_mode):
-            yield whole
+            self._write(lines)
             return
         begin = 0
         while begin < len(lines):
-            end = lines.rfind(b"\n", begin, begin + select.PIPE_BUF) + 1
-            yield whole[begin:end]
+            end = begin + bytes(lines[begin : begin + select.PIPE_BUF]).rfind(b"\n") + 1
+            self._write(lines[begin:end])
             begin = end
 
     def _write(self, data: memoryview) -> None:

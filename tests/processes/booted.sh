@@ -29,8 +29,8 @@ version=$(chroot "$root" python3 -c 'import sys; print("%d.%d" % sys.version_inf
 python3 -m venv "$root/tools"
 pip=("$root/tools/bin/pip" --quiet --disable-pip-version-check)
 (cd "$source" && git archive HEAD) | (mkdir -p "$root/src" && tar x -C "$root/src")
-"${pip[@]}" wheel --no-deps -w "$root/wheels" "$root/src" 2>/dev/null
-"${pip[@]}" download --only-binary=:all: --python-version "$version" -d "$root/wheels" "$root"/wheels/gwproxy-*.whl 2>/dev/null
+"${pip[@]}" wheel --no-deps -w "$root/wheels" "$root/src" >/dev/null 2>&1
+"${pip[@]}" download --only-binary=:all: --python-version "$version" -d "$root/wheels" "$root"/wheels/gwproxy-*.whl >/dev/null 2>&1
 [ -x "$root/opt/gwproxy/bin/pip" ] || chroot "$root" python3 -m venv /opt/gwproxy
 chroot "$root" /opt/gwproxy/bin/pip install --quiet --disable-pip-version-check --root-user-action=ignore \
     --no-index --find-links /wheels --force-reinstall gwproxy
@@ -88,7 +88,9 @@ told "two restarts lose none of $(cat /asked) requests" 0 "$(cat /lost)"
 told "and are restarts" yes "$found"
 
 second=$(pid)
-runuser -u gwproxy -- env RUNTIME_DIRECTORY=/run/gwproxy gwproxy upgrade
+told "status is told to root" serving "$(gwproxy status --json | grep -o '"state": "serving"' | tail -1 | cut -d'"' -f4)"
+gwproxy upgrade && found=yes || found=no
+told "root may upgrade it" yes "$found"
 told "upgrade keeps the process" "$second" "$(pid)"
 told "and serves" two "$(ask /)"
 
