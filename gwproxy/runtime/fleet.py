@@ -29,6 +29,8 @@ PREPARE_S: Final = 30.0
 """A worker that has not prepared a configuration by then makes everybody keep the old one."""
 MARGIN_S: Final = 5.0
 """What a worker may take beyond its drain to end."""
+AGAIN_S: Final = 1.0
+"""After a process could not be started."""
 START_S: Final = 30.0
 """A worker that is not there by then never will be."""
 
@@ -96,12 +98,11 @@ class Fleet:
         old = {member.number: member for member in self.members}
         self._wanted = count
         for number in range(count):
-            self._spawn(number, beside=True)
-            successor = self.members[-1]
-            while successor.state == STARTING:
+            successor = self._spawn(number, beside=True)
+            while successor is not None and successor.state == STARTING:
                 self._changed.clear()
                 await self._changed.wait()
-            if successor.state != SERVING:
+            if successor is None or successor.state != SERVING:
                 return False
             if number in old:
                 old.pop(number).drain(drain_s, hand_over=True)
@@ -130,15 +131,25 @@ class Fleet:
             if number not in there:
                 self._spawn(number)
 
-    def _spawn(self, number: int, *, beside: bool = False) -> None:
-        """Start a worker for a place that is free; `beside` one that serves there still."""
-        taken = any(member.number == number and member.state == SERVING for member in self.members)
+    def _spawn(self, number: int, *, beside: bool = False) -> Member | None:
+        """Start a worker for a place that is free; `beside` one that serves there still. None where there is none."""
+        there = (member for member in self.members if member.state in (STARTING, SERVING))
+        taken = any(member.number == number for member in there)
         if self._closing or number >= self._wanted or (taken and not beside):
-            return
+            return None
         self._restarts.setdefault(number, Restarts())
-        member = Member(number, *started(self._environ), self)
+        try:
+            member = Member(number, *started(self._environ), self)
+        except OSError as error:
+            self._why = f"a worker process cannot be started: {error.strerror or error}"
+            log.error("worker %d: %s", number, self._why)
+            if self._ever and not beside:
+                # For want of memory, processes or descriptors: others may have more again soon.
+                asyncio.get_running_loop().call_later(AGAIN_S, self._spawn, number)
+            return None
         self.members.append(member)
         self._run(self._bring_up(member))
+        return member
 
     def _run(self, work: Awaitable[None]) -> None:
         async def run() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
 from gwproxy.runtime.channel import Channel
@@ -75,14 +76,18 @@ class Watcher(Protocol):
 
 
 def started(environ: Mapping[str, str]) -> tuple[int, socket.socket]:
-    """A new worker process, and our end of its channel."""
+    """A new worker process, and our end of its channel. Raises OSError for want of processes, memory, descriptors."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with its:
+    with its, ExitStack() as failed:
+        failed.callback(ours.close)
+        # Where none is left for watching it, it is better not started.
+        os.close(os.pidfd_open(os.getpid()))
         process = subprocess.Popen(
             [sys.executable, "-m", "gwproxy.runtime.child", str(its.fileno())],
             pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, process_group=0,
             env={name: value for name, value in environ.items() if name not in _OURS},
         )  # fmt: skip
+        failed.pop_all()
     # It is reaped by its pidfd, as those are that an earlier supervisor has left.
     process.returncode = 0
     return process.pid, ours

@@ -146,6 +146,23 @@ async def test_no_worker_at_all_is_one_clear_line_and_an_end(write, gwproxy):
     assert "PYTHONHASHSEED" in err
 
 
+async def test_workers_that_cannot_be_started_are_told_and_tried_again(write, gwproxy, origin, connect):
+    """Two descriptors of the supervisor's a worker: for some of these there are none."""
+    process = await gwproxy("run", write(origin.url, workers=12), before=("prlimit", "--nofile=32:32"))
+    await process.says(r"worker \d+: a worker process cannot be started: Too many open files")
+    port = await process.port()
+    assert (await (await connect(port)).ask(GET % b"mark")).status == 200
+    await process.says(r"worker \d+: a worker process cannot be started: Too many open files")
+    # With fewer wanted there is room again, for an order to reload and for a successor.
+    write(origin.url, workers=2)
+    process.signal(signal.SIGHUP)
+    await process.says("reloaded")
+    await gwproxy.until_serving(2)
+    os.kill(workers_of(gwproxy.folder)[0], signal.SIGKILL)
+    await process.says("replaced at once")
+    await gwproxy.until_serving(2)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_worker_asked_to_end_by_itself_is_replaced_without_a_loss(number, write, gwproxy, origin):
     process = await gwproxy("run", write(origin.url, drain="2s"))
