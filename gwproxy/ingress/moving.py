@@ -36,8 +36,16 @@ def hand_over(connection: Connection) -> int | None:
         or connection.serving.writer.blocked or transport.get_write_buffer_size() or connection.scheme != b"http"
     ):  # fmt: skip
         return None
+    sock = transport.get_extra_info("socket")
+    if transport.is_closing() or sock is None:
+        return None
     transport.pause_reading()
-    fd = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        fd = os.dup(sock.fileno())
+    except OSError:
+        # Out of descriptors: it ends here, as busy ones do.
+        transport.resume_reading()
+        return None
     receiver.move(LOST)
     # Closes this process's descriptor only: no FIN, no reset.
     transport.abort()

@@ -28,6 +28,7 @@ from gwproxy.runtime.log import logging_to
 from gwproxy.runtime.messages import (
     VERSION,
     Adopt,
+    Adopted,
     Beat,
     Done,
     Drain,
@@ -40,6 +41,7 @@ from gwproxy.runtime.messages import (
     Prepared,
     Refused,
     Reopen,
+    Returned,
     Swap,
     Swapped,
     encode,
@@ -47,13 +49,15 @@ from gwproxy.runtime.messages import (
     unpacked,
 )
 from gwproxy.runtime.worker import Ready, Worker
-from gwproxy.telemetry.tally import tally
+from gwproxy.telemetry.tally import parts, tally
 from gwproxy.telemetry.writer import AccessLog
 
 log = logging.getLogger("gwproxy")
 
 BEAT_S: Final = 0.1
 BEATS_A_TALLY: Final = 10
+SERVICES_A_PACKET: Final = 16
+"""Each may have two times some 200 buckets, and a packet has 64 KiB."""
 
 
 class Child:
@@ -71,11 +75,15 @@ class Child:
         self._hurry = asyncio.Event()
         self._hands_over = False
         self._intake: Intake | None = None
+        self._adopting: set[asyncio.Task[None]] = set()
         self._channel = Channel(
             control, encode=encode, decode=to_worker, heard=self._hear, lost=self._orphaned
         )
 
     def _hear(self, message: Any, fds: list[int]) -> None:
+        if isinstance(message, Adopt) and self._draining.is_set():
+            self._return(message, fds)
+            return
         if isinstance(message, Drain):
             # Out of turn: whatever is being prepared is of no more use.
             self.drain(message.seconds, hand_over=message.hand_over)
@@ -106,12 +114,17 @@ class Child:
         loop.add_signal_handler(signal.SIGTERM, self._asked_to_leave)
         self._channel.say(Hello(VERSION, os.getpid()))
         serving = asyncio.create_task(self._obey())
+        serving.add_done_callback(self._obeyed)
         beating = asyncio.create_task(self._beat())
         try:
             await self._draining.wait()
         finally:
             serving.cancel()
-            await asyncio.wait((serving,))
+            await asyncio.wait((serving, *self._adopting))
+            while not self._asked.empty():
+                message, fds = self._asked.get_nowait()
+                if isinstance(message, Adopt):
+                    self._return(message, fds)
             await self._end()
             beating.cancel()
             self._channel.close()
@@ -133,14 +146,29 @@ class Child:
         for fd in fds:
             os.close(fd)
 
-    async def _adopt(self, fds: list[int]) -> None:
+    def _return(self, message: Adopt, fds: list[int]) -> None:
+        for fd in fds:
+            os.close(fd)
+        self._channel.say(Returned(message.number))
+
+    async def _adopt(self, message: Adopt, fds: list[int]) -> None:
         """Connections that another worker had. One that its caller has closed meanwhile tells so when it is read."""
         assert self._worker is not None
         loop = asyncio.get_running_loop()
         for fd in fds:
             sock = socket.socket(fileno=fd)
             sock.setblocking(False)
-            await loop.connect_accepted_socket(self._worker.server, sock)
+            try:
+                await loop.connect_accepted_socket(self._worker.server, sock)
+            except OSError:
+                sock.close()
+        self._channel.say(Adopted(message.number))
+
+    def _obeyed(self, task: asyncio.Task[None]) -> None:
+        """A worker that can't be told anything any more makes place for another."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("this worker has failed and ends", exc_info=error)
+            self._asked_to_leave()
 
     async def _obey(self) -> None:
         while True:
@@ -152,7 +180,11 @@ class Child:
             elif isinstance(message, Forget):
                 self._forget(message.generation)
             elif isinstance(message, Adopt):
-                await self._adopt(fds)
+                # To its end, even if this worker is to end: half taken, they would be nobody's.
+                adopting = asyncio.create_task(self._adopt(message, fds))
+                self._adopting.add(adopting)
+                adopting.add_done_callback(self._adopting.discard)
+                await asyncio.shield(adopting)
             elif isinstance(message, Reopen):
                 if self._lines is not None:
                     self._lines.reopen()
@@ -243,7 +275,8 @@ class Child:
     def _say_done(self) -> None:
         if self._worker is not None:
             lost = self._lines.lost if self._lines is not None else 0
-            self._channel.say(Done(tally(self._worker.counters, lost)))
+            for part in parts(tally(self._worker.counters, lost), SERVICES_A_PACKET):
+                self._channel.say(Done(part))
 
 
 async def _serve(number: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from gwproxy.runtime import messages
+from gwproxy.runtime.handing import Hands
 from gwproxy.runtime.member import DRAINING, ENDED, SERVING, STARTING, Member, started
 from gwproxy.runtime.plan import Plan
 from gwproxy.runtime.restarts import Restarts
@@ -23,8 +23,6 @@ log = logging.getLogger("gwproxy")
 WATCH_S: Final = 0.1
 SILENT_S: Final = 2.0
 """A worker that says nothing for this long is stuck: it beats ten times a second."""
-AT_ONCE: Final = 64
-"""Connections given to one worker before the next is looked at."""
 PREPARE_S: Final = 30.0
 """A worker that has not prepared a configuration by then makes everybody keep the old one."""
 MARGIN_S: Final = 5.0
@@ -36,7 +34,9 @@ START_S: Final = 30.0
 
 
 class Fleet:
-    """`bring_up` has a new worker serve; `members` are all that live, in whatever state."""
+    """`bring_up` has a new worker serve; `members` are all that live, in whatever state, `hands` the connections that
+    none of them has, and `gone` is what those that have ended had done.
+    """
 
     def __init__(self, environ: Mapping[str, str], bring_up: Callable[[Member], Awaitable[None]]) -> None:
         self._environ = environ
@@ -44,13 +44,12 @@ class Fleet:
         self._wanted = 0
         self._restarts: dict[int, Restarts] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._gone = Tally()
+        self.gone = Tally()
         self._changed = asyncio.Event()
         self._why = "no worker was started"
         self._closing = False
         self._ever = False
-        # Connections between two workers: their old one has let go of them, and no other serves yet.
-        self._orphans: list[int] = []
+        self.hands = Hands(lambda: self.serving)
         self.members: list[Member] = []
         self.cut = 0
 
@@ -62,12 +61,7 @@ class Fleet:
     @property
     def tally(self) -> Tally:
         """What all have done, those that are gone too: it never falls."""
-        return merged([self._gone, *(member.tally for member in self.members)])
-
-    @property
-    def gone(self) -> Tally:
-        """What those that have ended had done."""
-        return self._gone
+        return merged([self.gone, *(member.tally for member in self.members)])
 
     @property
     def status(self) -> tuple[WorkerStatus, ...]:
@@ -83,26 +77,32 @@ class Fleet:
 
     def inherit(self, legacy: Legacy) -> None:
         """Take over the workers that an earlier supervisor has left: they serve, an older generation."""
-        self._gone = legacy.gone
+        self.gone = legacy.gone
         self._ever = True
         for left in legacy.workers:
             member = Member(left.number, left.pid, socket.socket(fileno=left.channel), self)
-            member.state = SERVING
+            member.inherit(left)
             self.members.append(member)
+        self.hands.take(legacy.orphans)
 
     async def replace(self, count: int, drain_s: float) -> bool:
         """Have `count` new workers instead of those there, one after another; False where one does not come up.
 
         Each old one serves until its successor does, and gives it what is idle.
         """
-        old = {member.number: member for member in self.members}
+        before = list(self.members)
+        old = {member.number: member for member in self.serving}
         self._wanted = count
         for number in range(count):
-            successor = self._spawn(number, beside=True)
+            # One may have come already in the place of an old one that has ended meanwhile.
+            come = (member for member in self.members if member.number == number and member not in before)
+            successor = next(come, None) or self._spawn(number, beside=True)
             while successor is not None and successor.state == STARTING:
                 self._changed.clear()
                 await self._changed.wait()
             if successor is None or successor.state != SERVING:
+                # The others serve on; where one has ended meanwhile, another is started.
+                self._fill()
                 return False
             if number in old:
                 old.pop(number).drain(drain_s, hand_over=True)
@@ -111,11 +111,9 @@ class Fleet:
         return True
 
     async def start(self, count: int) -> None:
-        """Start `count` workers, and wait until each serves or has ended. Where none serves, none is tried again."""
+        """Start `count` workers, and wait for each. Where none serves, none is tried again."""
         self.resize(count, 0.0)
-        while any(member.state == STARTING for member in self.members):
-            self._changed.clear()
-            await self._changed.wait()
+        await self.come_up()
         self._ever = bool(self.serving)
         if self._ever:
             self.resize(count, 0.0)
@@ -126,10 +124,19 @@ class Fleet:
         for member in self.members:
             if member.number >= count:
                 member.drain(drain_s, hand_over=True)
+        self._fill()
+
+    def _fill(self) -> None:
         there = {member.number for member in self.members if member.state != DRAINING}
-        for number in range(count):
+        for number in range(self._wanted):
             if number not in there:
                 self._spawn(number)
+
+    async def come_up(self) -> None:
+        """Wait until no worker is starting: each serves, or has ended."""
+        while any(member.state == STARTING for member in self.members):
+            self._changed.clear()
+            await self._changed.wait()
 
     def _spawn(self, number: int, *, beside: bool = False) -> Member | None:
         """Start a worker for a place that is free; `beside` one that serves there still. None where there is none."""
@@ -162,7 +169,7 @@ class Fleet:
     def serves(self, member: Member) -> None:
         """A worker has come up."""
         self._changed.set()
-        self._place()
+        self.hands.place()
 
     def leaves(self, member: Member) -> None:
         """A worker ends because somebody else has asked it to: its successor starts now, and not when it is gone."""
@@ -172,34 +179,19 @@ class Fleet:
 
     def handed(self, fds: list[int]) -> None:
         """Idle connections want another worker."""
-        self._orphans += fds
-        self._place()
-
-    def _place(self) -> None:
-        there = self.serving
-        if not there:
-            return
-        orphans, self._orphans = self._orphans, []
-        for at in range(0, len(orphans), AT_ONCE):
-            some = orphans[at : at + AT_ONCE]
-            # Whoever has the fewest by its last word, counting what it is given now.
-            member = min(there, key=lambda one: one.beat.connections + one.given)
-            member.given += len(some)
-            member.adopt(some)
-            for fd in some:
-                os.close(fd)
+        self.hands.take(fds)
 
     def ended(self, member: Member) -> None:
         """A worker's process is over, for whatever reason."""
         drained = member.state_before_end == DRAINING
         self.members.remove(member)
-        self._gone = merged([self._gone, member.tally])
+        self.gone = merged([self.gone, member.tally])
         self.cut += member.cut
         self._changed.set()
         self._why = member.why or self._why
         if self._closing or drained or not self._ever:
             return
-        delay = self._restarts[member.number].delay_s(time.monotonic() - member.began)
+        delay = self._restarts.setdefault(member.number, Restarts()).delay_s(time.monotonic() - member.began)
         log.error("%r ended: %s; replaced %s", member, member.why, f"in {delay:g} s" if delay else "at once")
         if delay:
             asyncio.get_running_loop().call_later(delay, self._spawn, member.number)
@@ -232,12 +224,12 @@ class Fleet:
         for member in there:
             member.tell(messages.Fleet(mean, accepting > member.beat.accepting))
 
-    async def prepare(self, plan: Plan) -> str:
-        """Have every worker prepare `plan`; why not all could, with none of them keeping it."""
+    async def prepare(self, plan: Plan) -> tuple[list[Member], str]:
+        """Have every worker prepare `plan`: who has, or why not all could, with none of them keeping it."""
         members = self.serving
         waiting = [asyncio.create_task(member.prepare(plan.message, plan.fds)) for member in members]
         if not waiting:
-            return ""
+            return [], ""
         done, late = await asyncio.wait(waiting, timeout=PREPARE_S)
         failures = [why for task in done if (why := task.result()) and why != ENDED]
         failures += [f"a worker was not ready within {PREPARE_S:g} s" for _ in late]
@@ -246,7 +238,14 @@ class Fleet:
         if failures:
             for member in members:
                 member.forget(plan.generation)
-        return "; ".join(dict.fromkeys(failures))
+        return members, "; ".join(dict.fromkeys(failures))
+
+    async def swap(self, plan: Plan, prepared: list[Member]) -> None:
+        """Have those that have prepared `plan`, which is in force, serve it; who came up meanwhile catches up."""
+        await asyncio.gather(*(member.swap(plan.generation) for member in prepared))
+        for member in self.serving:
+            if member not in prepared:
+                self._run(self._bring_up(member))
 
     async def reopen(self) -> None:
         """Have all write to new log files."""
@@ -288,9 +287,7 @@ class Fleet:
         self._closing = True
         for task in list(self._tasks):
             task.cancel()
-        for fd in self._orphans:
-            os.close(fd)
-        self._orphans.clear()
+        self.hands.close()
         for member in self.members:
             member.kill()
         while self.members:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
@@ -14,10 +15,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
+from msgspec.structs import replace
+
 from gwproxy.runtime.channel import Channel
 from gwproxy.runtime.messages import (
     VERSION,
     Adopt,
+    Adopted,
     Beat,
     Done,
     Drain,
@@ -31,6 +35,7 @@ from gwproxy.runtime.messages import (
     Prepared,
     Refused,
     Reopen,
+    Returned,
     Swap,
     Swapped,
     encode,
@@ -108,8 +113,9 @@ class Member:
         self.cut = 0
         self._killed = False
         self.state_before_end = STARTING
-        # Connections handed to it that its last beat may not count yet.
-        self.given = 0
+        # Connections given to it that it has not said yet that it has; their descriptors are ours to close.
+        self._giving: dict[int, list[int]] = {}
+        self._gifts = itertools.count()
         self._fleet = fleet
         self._answers: dict[tuple[str, int], asyncio.Future[str]] = {}
         self._loop = asyncio.get_running_loop()
@@ -125,7 +131,7 @@ class Member:
     @property
     def left(self) -> Left:
         """What the next supervisor needs to know of it."""
-        return Left(self.number, self.pid, self._channel.fileno())
+        return Left(self.number, self.pid, self._channel.fileno(), self.state, self.tally, self._giving)
 
     @property
     def fresh(self) -> bool:
@@ -137,11 +143,12 @@ class Member:
     def _hear(self, message: Any, fds: list[int]) -> None:
         self.heard_at = time.monotonic()
         if isinstance(message, Beat):
-            self.beat, self.given = message, 0
+            self.beat = message
             if message.look:
                 self._fleet.tell()
         elif isinstance(message, Done):
-            self.tally = message.tally
+            # Each tells of some services; what was said of the others holds.
+            self.tally = replace(message.tally, by_service=self.tally.by_service | message.tally.by_service)
         elif isinstance(message, Prepared):
             self._answer("prepare", message.generation, "")
         elif isinstance(message, Refused):
@@ -155,7 +162,13 @@ class Member:
         elif isinstance(message, Leaving):
             if self.state == SERVING:
                 self.state = DRAINING
+                self._answer_all()
                 self._fleet.leaves(self)
+        elif isinstance(message, Adopted):
+            for fd in self._giving.pop(message.number, []):
+                os.close(fd)
+        elif isinstance(message, Returned):
+            self._fleet.handed(self._giving.pop(message.number, []))
         elif isinstance(message, Ended):
             self.cut = message.cut
         elif isinstance(message, Hello) and message.version != VERSION:
@@ -165,6 +178,13 @@ class Member:
         future = self._answers.pop((what, generation), None)
         if future is not None and not future.done():
             future.set_result(outcome)
+
+    def _answer_all(self) -> None:
+        """What is still asked of it will not be answered."""
+        for future in self._answers.values():
+            if not future.done():
+                future.set_result(ENDED)
+        self._answers.clear()
 
     # -- what is asked of it
 
@@ -197,9 +217,21 @@ class Member:
             self.state = DRAINING
             self._channel.say(Drain(seconds, hand_over))
 
+    @property
+    def load(self) -> int:
+        """Connections that it has, counting what it is being given."""
+        return self.beat.connections + sum(map(len, self._giving.values()))
+
     def adopt(self, fds: list[int]) -> None:
-        """Serve these connections. Their descriptors stay the caller's to close."""
-        self._channel.say(Adopt(), fds)
+        """Serve these connections. What it has not taken when it ends comes back as `handed`."""
+        number = next(self._gifts)
+        self._giving[number] = fds
+        self._channel.say(Adopt(number), fds)
+
+    def inherit(self, left: Left) -> None:
+        """Be what an earlier supervisor has left."""
+        self.state, self.tally, self._giving = left.state, left.tally, left.giving
+        self._gifts = itertools.count(max(left.giving, default=-1) + 1)
 
     def serves(self) -> None:
         """It has swapped in what is in force."""
@@ -248,11 +280,13 @@ class Member:
         self._channel.read_rest()
         self._channel.close()
         self.why = self.why or _how(code)
-        for future in self._answers.values():
-            if not future.done():
-                future.set_result(ENDED)
-        self._answers.clear()
+        self._answer_all()
+        if self._killed:
+            self.cut = self.beat.connections
         self._fleet.ended(self)
+        # Last, when it is no more among those that could take them.
+        given, self._giving = [fd for fds in self._giving.values() for fd in fds], {}
+        self._fleet.handed(given)
 
 
 def _how(code: int) -> str:

@@ -62,7 +62,12 @@ class Drain(Message, frozen=True):
 
 
 class Adopt(Message, frozen=True):
-    """Serve the connections whose descriptors come with this: another worker had them, and has nothing of them left."""
+    """Serve the connections whose descriptors come with this: another worker had them, and has nothing of them left.
+
+    Answered by `Adopted`, or by `Returned` from who ends itself.
+    """
+
+    number: int
 
 
 class Reopen(Message, frozen=True):
@@ -133,6 +138,18 @@ class Handed(Message, frozen=True):
     """Idle connections, as descriptors, for whoever serves on."""
 
 
+class Adopted(Message, frozen=True):
+    """The connections of the Adopt of this number are served here."""
+
+    number: int
+
+
+class Returned(Message, frozen=True):
+    """The connections of the Adopt of this number have not been touched: somebody else shall serve them."""
+
+    number: int
+
+
 class Ended(Message, frozen=True):
     """The drain is over, and `cut` connections were cut for it."""
 
@@ -140,7 +157,7 @@ class Ended(Message, frozen=True):
 
 
 ToWorker = Prepare | Swap | Forget | Drain | Adopt | Reopen | Fleet
-ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Done | Leaving | Handed | Ended
+ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Done | Leaving | Handed | Adopted | Returned | Ended
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
 to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode

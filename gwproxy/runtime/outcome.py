@@ -21,10 +21,10 @@ class Outcome(Struct, frozen=True):
             log.log(logging.INFO if self.ok else logging.ERROR, "%s", line)
 
 
-def refusal(*why: str, summary: str = "", counted: str = "") -> Outcome:
+def refusal(*why: str, summary: str = "", counted: str = "", what: str = "reload") -> Outcome:
     """Nothing has changed. One reason stands in the last line; of several each has its own before it."""
     if counted:
         summary = f"{len(why)} problem{'s' * (len(why) > 1)} in {counted}"
     elif not summary:
         why, summary = (), "; ".join(why)
-    return Outcome(False, (*why, f"reload refused, nothing changed: {summary}"))
+    return Outcome(False, (*why, f"{what} refused, nothing changed: {summary}"))

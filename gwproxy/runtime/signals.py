@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
+
+log = logging.getLogger("gwproxy")
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -55,4 +58,8 @@ async def whenever(event: asyncio.Event, act: Callable[[], Awaitable[object]]) -
         await event.wait()
         # Before it is done: what is asked for meanwhile is heard again.
         event.clear()
-        await act()
+        try:
+            await act()
+        except Exception:
+            # A mistake of ours must not make us deaf.
+            log.exception("what a signal asked for has failed")

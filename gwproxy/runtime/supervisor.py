@@ -23,7 +23,7 @@ from gwproxy.runtime.folder import RuntimeFolder
 from gwproxy.runtime.held_back import hear
 from gwproxy.runtime.intake import RESERVE, raise_descriptors
 from gwproxy.runtime.listeners import ListenError, Listeners, told_with_place
-from gwproxy.runtime.member import ENDED, Member
+from gwproxy.runtime.member import DRAINING, ENDED, SERVING, Member
 from gwproxy.runtime.outcome import Outcome, refusal
 from gwproxy.runtime.plan import Plan
 from gwproxy.runtime.reading import Reading, read_aside, restart_keys, workers_of
@@ -96,7 +96,7 @@ class Supervisor:
                 self._systemd.keep(self._listeners.own)
                 self._systemd.ready(f"serving {self._path}")
                 await asked.stop.wait()
-            await self._stop()
+                await self._stop()
         finally:
             self._stopping = True
             await self.fleet.kill()
@@ -189,9 +189,9 @@ class Supervisor:
             try:
                 await hold_signals()
                 if faults:
-                    outcome = refusal(*faults, summary="the new code refuses the file")
+                    outcome = refusal(*faults, summary="the new code refuses the file", what="upgrade")
                 elif self._asked.stop.is_set():
-                    outcome = refusal("the gateway is stopping")
+                    outcome = refusal("the gateway is stopping", what="upgrade")
                 else:
                     log.info("upgrading: new code in place of gwproxy %s", __version__)
                     outcome = self._become()
@@ -204,13 +204,13 @@ class Supervisor:
         sockets, named = self._listeners.fds
         legacy = Legacy(
             generation=self.plan.generation, instance=self.plan.message.instance, began=self._began,
-            lock=self._folder.lock, sockets=sockets, inherited=named, gone=self.fleet.gone,
-            workers=tuple(member.left for member in self.fleet.serving),
+            lock=self._folder.lock, orphans=self.fleet.hands.orphans, sockets=sockets, inherited=named, gone=self.fleet.gone,
+            workers=tuple(member.left for member in self.fleet.members if member.state in (SERVING, DRAINING)),
         )  # fmt: skip
         try:
             return become(legacy, words_of(self._path, self._folder.path), self._environ)
         except OSError as error:
-            return refusal(f"the new code cannot be started: {error}")
+            return refusal(f"the new code cannot be started: {error}", what="upgrade")
 
     async def reload(self) -> Outcome:
         """Read the file again and have all workers serve it, or none. Never raises; the log tells the outcome too."""
@@ -245,25 +245,25 @@ class Supervisor:
         with told_with_place(reading.loaded):
             sockets = self._listeners.opened(reading.loaded.config.gateway.listen)
         plan = Plan(self.plan.generation + 1, reading, sockets, self.plan.message.instance)
-        why = await self.fleet.prepare(plan)
+        prepared, why = await self.fleet.prepare(plan)
         if why or self._stopping:
             plan.close()
             self._listeners.only(self.plan.sockets)
             return refusal(why or "the gateway is stopping")
-        await self._swap(plan)
+        await self._swap(plan, prepared)
         self._remark(reading)
         return Outcome(True, (f"reloaded {self._path}",))
 
-    async def _swap(self, plan: Plan) -> None:
+    async def _swap(self, plan: Plan, prepared: list[Member]) -> None:
         """Everybody is ready: from here there is no way back."""
         old, self._plan = self.plan, plan
-        members = self.fleet.serving
-        await asyncio.gather(*(member.swap(plan.generation) for member in members))
+        await self.fleet.swap(plan, prepared)
         self._listeners.only(plan.sockets)
         self._systemd.keep(self._listeners.own)
         old.close()
         gateway = plan.reading.loaded.config.gateway
         self.fleet.resize(workers_of(plan.reading), float(gateway.drain_timeout))
+        await self.fleet.come_up()
 
     # -- what it tells
 

@@ -30,11 +30,14 @@ TURNS: Final = 5
 
 
 class Left(Struct, frozen=True):
-    """One worker that lives on."""
+    """One worker that lives on; `giving` are connections that it has not said yet that it has, by packet."""
 
     number: int
     pid: int
     channel: int
+    state: str
+    tally: Tally
+    giving: dict[int, list[int]]
 
 
 class Legacy(Struct, frozen=True, kw_only=True):
@@ -47,13 +50,16 @@ class Legacy(Struct, frozen=True, kw_only=True):
     sockets: dict[str, int]
     inherited: dict[str, list[int]]
     workers: tuple[Left, ...]
+    orphans: list[int]
     gone: Tally
 
     @property
     def fds(self) -> list[int]:
         """What must not be closed on exec."""
         named = [fd for fds in self.inherited.values() for fd in fds]
-        return [self.lock, *self.sockets.values(), *named, *(left.channel for left in self.workers)]
+        given = [fd for left in self.workers for fds in left.giving.values() for fd in fds]
+        channels = [left.channel for left in self.workers]
+        return [self.lock, *self.sockets.values(), *named, *channels, *given, *self.orphans]
 
 
 async def faults_by_new_code(path: Path, environ: Mapping[str, str]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gwproxy.telemetry.record import Counters
 
@@ -51,6 +52,14 @@ def tally(counters: Counters, log_lost: int = 0) -> Tally:
             name: Served(dict(each.total), dict(each.first_byte)) for name, each in counters.by_service.items()
         },
     )
+
+
+def parts(whole: Tally, services: int) -> Iterator[Tally]:
+    """The same in pieces: each tells all but of the services, and of at most `services` of these."""
+    names = list(whole.by_service)
+    for at in range(0, len(names) or 1, services):
+        some = {name: whole.by_service[name] for name in names[at : at + services]}
+        yield replace(whole, by_service=some)
 
 
 def merged(tallies: Iterable[Tally]) -> Tally:

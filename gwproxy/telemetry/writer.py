@@ -22,7 +22,7 @@ from typing import Final
 from zlib import crc32
 
 from gwproxy.exchange import Exchange
-from gwproxy.telemetry.line import Lines
+from gwproxy.telemetry.line import LONGEST, Lines
 from gwproxy.telemetry.record import Record
 from gwproxy.telemetry.secrets import ALWAYS, secret_names
 
@@ -50,6 +50,7 @@ class AccessLog:
         self._taken = 0
         self._handed = 0
         self._most = MOST_WAITING
+        self._full = False
         self._handle: asyncio.TimerHandle | None = None
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._sink = _Sink(path)
@@ -71,6 +72,7 @@ class AccessLog:
             self._look()
             if self._taken >= self._most:
                 self.dropped += 1
+                self._full = True
                 return
         self._taken += 1
         self._gather(self._line(exchange, now, wall))
@@ -107,7 +109,8 @@ class AccessLog:
 
     def _tell(self) -> None:
         """Say once that lines cannot be written, and once that they can again."""
-        trouble = self._sink.trouble
+        trouble = self._sink.trouble or ("it takes no more, and 10,000 lines wait" if self._full else "")
+        self._full = False
         if trouble != self._trouble:
             where = self._path or "stdout"
             if trouble:
@@ -133,6 +136,9 @@ class AccessLog:
         self._hand_over()
         self._queue.put(None)
         self._thread.join(LAST_S)
+        left = self._taken - self._sink.done
+        if left:
+            log.error("access log: %d lines could not be written before the end", left)
 
 
 class _Sink:
@@ -196,7 +202,9 @@ class _Sink:
             return
         begin = 0
         while begin < len(lines):
-            end = begin + bytes(lines[begin : begin + select.PIPE_BUF]).rfind(b"\n") + 1
+            # The last end of a line that fits; a line that does not fit goes by itself.
+            fits = bytes(lines[begin : begin + select.PIPE_BUF]).rfind(b"\n") + 1
+            end = begin + (fits or bytes(lines[begin:]).index(b"\n") + 1)
             self._write(lines[begin:end])
             begin = end
 
@@ -227,4 +235,7 @@ class ForPeople:
         line = line + f" {record.code}" if record.code else line
         # Refused, unresolved and failed TLS are one code: only the cause tells them apart.
         line = line + f" ({record.cause})" if record.cause else line
-        return ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line) + "\n").encode()
+        shown = ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)).encode()
+        if len(shown) >= LONGEST:
+            shown = shown[: LONGEST - 5].decode("utf-8", "ignore").encode() + b" ..."
+        return shown + b"\n"

@@ -103,6 +103,41 @@ async def test_lines_come_through_a_pipe_whole(tmp_path: Path):
     os.close(reader)
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+async def test_line_of_any_length_goes_through_a_pipe_once(form, tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    log = AccessLog(form, str(pipe))
+    for path in (b"/first", b"/" + b"x" * 30_000, b"/" + "ü".encode() * 9000, b"/last"):
+        log(exchange(path), 101.0, 1e9)
+    log.close()
+    lines = os.read(reader, 1 << 20).decode().splitlines()
+    os.close(reader)
+    assert len(lines) == 4
+    assert "/first" in lines[0]
+    assert "/last" in lines[3]
+    assert max(len(line.encode()) for line in lines) < 4096
+
+
+async def test_lines_that_nobody_reads_are_told_once_and_at_the_end(tmp_path: Path, monkeypatch, caplog):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setattr(writer, "LAST_S", 0.05)
+    log = AccessLog("json", str(pipe))
+    for _ in range(writer.MOST_WAITING + 500):
+        log(exchange(), 101.0, 1e9)
+    await until(lambda: caplog.records)
+    log.close()
+    os.close(reader)
+    await until(lambda: not log._thread.is_alive())
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == f"access log lines are lost: {pipe}: it takes no more, and 10,000 lines wait"
+    assert "lines could not be written before the end" in told[1]
+    assert len(told) == 2
+
+
 async def test_moved_file_is_opened_anew_on_its_signal(gwproxy, connect, tmp_path: Path):
     log, moved = tmp_path / "access.log", tmp_path / "access.log.1"
     (tmp_path / "routes.toml").write_text(FILE.format(workers=2, log=log))

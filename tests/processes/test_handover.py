@@ -72,3 +72,42 @@ async def test_fewer_workers_lose_no_connection(write, gwproxy, origin, connect)
     await until(lambda: len(workers_of(gwproxy.folder)) == 1, 20)
     for caller in kept:
         assert (await caller.ask(POST)).status == 200
+
+
+async def test_two_workers_that_end_at_once_lose_no_idle_connection(write, gwproxy, origin, connect):
+    """Each is given what the other lets go of, and gives it back."""
+    process = await gwproxy("run", write(origin.url))
+    port = await process.port()
+    kept = [await connect(port) for _ in range(60)]
+    for caller in kept:
+        assert (await caller.ask(POST)).status == 200
+    for victim in workers_of(gwproxy.folder):
+        os.kill(victim, signal.SIGTERM)
+    await gwproxy.until_serving(2)
+    for caller in kept:
+        answer = await caller.ask(POST)
+        assert (answer.status, answer.will_close()) == (200, False)
+
+
+async def test_connections_given_to_a_worker_that_stands_still_and_dies_go_to_another(
+    write, gwproxy, origin, connect
+):
+    process = await gwproxy("run", write(origin.url))
+    port = await process.port()
+    kept = [await connect(port) for _ in range(40)]
+    for caller in kept:
+        assert (await caller.ask(POST)).status == 200
+    found = await gwproxy.until(lambda found: sum(each["connections"] for each in found["workers"]) == 40)
+    still, leaving = found["workers"]
+    os.kill(still["pid"], signal.SIGSTOP)
+    os.kill(leaving["pid"], signal.SIGTERM)
+    await process.says(rf"\(pid {leaving['pid']}\) was asked to end")
+    await until(lambda: leaving["pid"] not in workers_of(gwproxy.folder), 20)
+    os.kill(still["pid"], signal.SIGKILL)
+    await gwproxy.until_serving(2)
+    # Its own are lost with it, and only those.
+    served = 0
+    for caller in kept:
+        await caller.send(POST)
+        served += await caller.read_answer() is not None
+    assert served == leaving["connections"]

@@ -161,3 +161,24 @@ async def test_reloads_leave_nothing_behind(write, gwproxy, origin, connect):
 
 def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+async def test_worker_that_comes_up_while_others_prepare_serves_the_new_file_too(write, gwproxy, connect):
+    """It was not asked to prepare it, so it can't be told to swap to it."""
+    process = await gwproxy("run", write())
+    port = await process.port()
+    slow, gone = workers_of(gwproxy.folder)
+    os.kill(slow, signal.SIGSTOP)
+    os.kill(gone, signal.SIGKILL)
+    await process.says("replaced at once")
+    write(mark="two")
+    process.signal(signal.SIGHUP)
+    await gwproxy.until(
+        lambda found: any(each["state"] == "serving" and each["pid"] not in (slow, gone) for each in found["workers"])
+    )
+    os.kill(slow, signal.SIGCONT)
+    await process.says("reloaded ")
+    await gwproxy.until(lambda found: [each["generation"] for each in found["workers"]] == [2, 2])
+    assert {await body(await connect(port)) for _ in range(8)} == {b"two"}
+    write(mark="three")
+    assert (await gwproxy.told("reload"))[0] == 0

@@ -119,3 +119,38 @@ def checks(pid: int) -> bool:
 
 def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+async def test_worker_that_still_drains_is_not_forgotten_by_a_second_upgrade(write, gwproxy, scripted, connect):
+    asked, answer = asyncio.Event(), asyncio.Event()
+    slow = await scripted([take_request(), tell(asked), wait_for(answer), send(OK)])
+    process = await gwproxy("run", write(slow.url, workers=1))
+    port = await process.port()
+    for _ in range(5):
+        assert (await (await connect(port)).ask(b"GET /mark HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200
+    caller = await connect(port)
+    await caller.send(POST)
+    await asyncio.wait_for(asked.wait(), 5)
+    [draining] = workers_of(gwproxy.folder)
+    for _ in range(2):
+        assert (await gwproxy.told("upgrade"))[0] == 0
+        assert draining in [worker["pid"] for worker in (await gwproxy.status())["workers"]]
+    answer.set()
+    assert (await caller.read_answer()).status == 200
+    found = await gwproxy.until_serving(1)
+    assert found["tally"]["exchanges"] == 6
+    assert draining not in workers_of(gwproxy.folder)
+
+
+async def test_old_worker_that_ends_during_an_upgrade_leaves_none_too_many(write, gwproxy):
+    process = await gwproxy("run", write())
+    await process.port()
+    first, second = workers_of(gwproxy.folder)
+    process.signal(signal.SIGUSR2)
+    await process.says("upgrading: new code in place")
+    await until(lambda: len(workers_of(gwproxy.folder)) == 3, 20)
+    os.kill(second, signal.SIGKILL)
+    await process.says("upgraded to gwproxy")
+    found = await gwproxy.until_serving(2)
+    assert [worker["number"] for worker in found["workers"]] == [0, 1]
+    assert not {first, second} & {worker["pid"] for worker in found["workers"]}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gwproxy.telemetry.histogram import LEAST_S, bounds, count, quantile
 from gwproxy.telemetry.record import Counters, Timings
-from gwproxy.telemetry.tally import merged, tally
+from gwproxy.telemetry.tally import Served, Tally, merged, parts, tally
 
 durations = st.floats(LEAST_S, 1e5)
 
@@ -56,3 +56,15 @@ def test_merging_workers_is_as_if_one_had_served_all(workers: list[list[tuple[st
     together = merged(tally(counted(each)) for each in workers)
     alone = tally(counted([pair for each in workers for pair in each]))
     assert together == alone
+
+
+@given(st.sets(st.text(max_size=3)), st.integers(1, 5))
+def test_parts_are_small_and_together_the_whole(names: set[str], most: int) -> None:
+    whole = Tally(exchanges=7, by_service={name: Served({1: 2}) for name in names})
+    told = list(parts(whole, most))
+    assert told
+    assert all(part.exchanges == 7 and len(part.by_service) <= most for part in told)
+    together: dict[str, Served] = {}
+    for part in told:
+        together |= part.by_service
+    assert together == whole.by_service
