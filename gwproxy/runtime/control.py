@@ -63,7 +63,7 @@ class Control:
         try:
             verb = json.loads(line)["verb"]
             asked = self._verbs[verb]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {"error": f"not understood; what can be asked: {', '.join(self._verbs)}"}
         return await asked()
 

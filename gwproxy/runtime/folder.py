@@ -81,11 +81,34 @@ class RuntimeFolder:
         """Where operators are listened to."""
         return self.path / SOCKET
 
+    def faults(self) -> list[str]:
+        """Why a successor could not have this folder; nothing where it could."""
+        try:
+            same = os.path.samestat(os.stat(self.path / LOCK), os.fstat(self._lock))
+        except OSError:
+            same = False
+        return [] if same else [f"the runtime folder {self.path} has been removed or replaced: restart the gateway"]
+
     def close(self) -> None:
         """Give the lock back. The folder stays: systemd's is systemd's to remove."""
         self.socket.unlink(missing_ok=True)
         os.ftruncate(self._lock, 0)
         os.close(self._lock)
+
+
+def is_taken(path: Path) -> bool:
+    """Whether a gateway lives that has this runtime folder, even if it does not listen at this moment."""
+    try:
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _check(path: Path) -> None:

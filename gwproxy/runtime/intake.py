@@ -7,6 +7,7 @@ it, whoever connects waits in the listening queue, and is served when somebody e
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import resource
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from gwproxy.deadlines import NEVER
 from gwproxy.runtime.messages import Fleet
 from gwproxy.runtime.worker import Worker
 
+log = logging.getLogger("gwproxy")
+
 SHARE: Final = 1.1
 """Of the fleet's mean: who has more connections than that lets others accept."""
 FEW: Final = 16
@@ -24,8 +27,29 @@ RESERVE: Final = 256
 """Descriptors that are never callers': for services, files, and the worker's own. A quarter where there are few."""
 
 
-def raise_descriptors() -> tuple[int, int]:
-    """Allow this process, and those it will start, as many descriptors as it may have: before, and now."""
+def reserve_of(allowed: int) -> int:
+    """How many of these are never callers'."""
+    return min(RESERVE, allowed // 4)
+
+
+def allow_descriptors(connections: int) -> int:
+    """Allow this process, and those it will start, as many descriptors as it may have; how many those are.
+
+    The log tells where a worker cannot have `connections`.
+    """
+    before, allowed = _raised()
+    if before != allowed:
+        log.info("%d descriptors a process, raised from %d", allowed, before)
+    if connections + reserve_of(allowed) > allowed:
+        log.warning(
+            "gateway.max_connections of %d cannot be had with %d descriptors (LimitNOFILE, ulimit -n): a worker "
+            "stops accepting %d before that, and goes on when callers leave",
+            connections, allowed, reserve_of(allowed),
+        )  # fmt: skip
+    return allowed
+
+
+def _raised() -> tuple[int, int]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         # A sandbox may forbid the call: then it stays as it is.
@@ -43,7 +67,7 @@ class Intake:
         self.fleet = Fleet(0.0, False)
         self.short = False
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._reserve = min(RESERVE, allowed // 4)
+        self._reserve = reserve_of(allowed)
         self._callers = allowed - len(os.listdir("/proc/self/fd"))
         self._server.full = self._full
         self._server.full_at = self._room - 1

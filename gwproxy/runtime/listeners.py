@@ -12,7 +12,7 @@ from typing import Final
 
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, dotted
-from gwproxy.runtime.systemd import stored_name
+from gwproxy.runtime.systemd import STORED, stored_name
 
 BACKLOG = 4096
 
@@ -88,6 +88,19 @@ class Listeners:
     def _kept(self, address: str) -> socket.socket | None:
         kept = self._inherited.pop(stored_name(address), None)
         return kept[0] if kept else None
+
+    @property
+    def addresses(self) -> list[str]:
+        """What can be listened on without anything new being bound."""
+        return [*self._held, *(f"fd:{name}" for name in self._inherited)]
+
+    def unclaimed(self) -> list[str]:
+        """The names of sockets kept over a restart that no address wants: closed, since nobody would answer there."""
+        names = [name for name in self._inherited if name.startswith(STORED)]
+        for name in names:
+            for sock in self._inherited.pop(name):
+                sock.close()
+        return names
 
     def only(self, sockets: Mapping[str, socket.socket]) -> None:
         """Close all but these."""

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -41,6 +40,7 @@ from gwproxy.runtime.messages import (
     encode,
     to_supervisor,
 )
+from gwproxy.runtime.python import python
 from gwproxy.runtime.status import WorkerStatus
 from gwproxy.runtime.upgrade import VARIABLE, Left
 from gwproxy.telemetry.tally import Tally
@@ -88,7 +88,7 @@ def started(environ: Mapping[str, str]) -> tuple[int, socket.socket]:
         # Where none is left for watching it, it is better not started.
         os.close(os.pidfd_open(os.getpid()))
         process = subprocess.Popen(
-            [sys.executable, "-m", "gwproxy.runtime.child", str(its.fileno())],
+            [*python(), "-m", "gwproxy.runtime.child", str(its.fileno())],
             pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, process_group=0,
             env={name: value for name, value in environ.items() if name not in _OURS},
         )  # fmt: skip

@@ -64,7 +64,7 @@ def _unusable(loaded: Loaded) -> Iterator[Problem]:
         except OSError as error:
             if error.errno != errno.ENXIO:
                 key = ("log", "file")
-                hint = error.strerror or str(error)
+                hint = f"it must be writable: {error.strerror or error}"
                 yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, file), hint=hint)
     yield from unusable_files(loaded)
 

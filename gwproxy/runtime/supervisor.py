@@ -21,7 +21,7 @@ from gwproxy.config.problems import ConfigError
 from gwproxy.runtime.fleet import MARGIN_S, Fleet
 from gwproxy.runtime.folder import RuntimeFolder
 from gwproxy.runtime.held_back import hear
-from gwproxy.runtime.intake import RESERVE, raise_descriptors
+from gwproxy.runtime.intake import allow_descriptors
 from gwproxy.runtime.listeners import ListenError, Listeners, told_with_place
 from gwproxy.runtime.member import DRAINING, ENDED, SERVING, Member
 from gwproxy.runtime.outcome import Outcome, refusal
@@ -109,7 +109,8 @@ class Supervisor:
         instance = legacy.instance if legacy else gateway.instance or secrets.token_hex(4)
         with told_with_place(reading.loaded):
             sockets = self._listeners.opened(gateway.listen)
-        self._allow_descriptors(reading)
+        self._systemd.forget(self._listeners.unclaimed())
+        self._descriptors = allow_descriptors(gateway.max_connections)
         self._plan = Plan(legacy.generation + 1 if legacy else 1, reading, sockets, instance)
         if legacy is not None:
             await self._succeed(legacy, reading)
@@ -132,17 +133,6 @@ class Supervisor:
         outcome.tell()
         self._last_reload = outcome.lines
         self._listeners.only(self.plan.sockets)
-
-    def _allow_descriptors(self, reading: Reading) -> None:
-        before, self._descriptors = raise_descriptors()
-        if before != self._descriptors:
-            log.info("%d descriptors a process, raised from %d", self._descriptors, before)
-        bound = reading.loaded.config.gateway.max_connections
-        if bound + RESERVE > self._descriptors:
-            log.warning(
-                "gateway.max_connections of %d cannot be had with %d descriptors (LimitNOFILE, ulimit -n): a worker "
-                "stops accepting %d before that, and goes on when callers leave", bound, self._descriptors, RESERVE,
-            )  # fmt: skip
 
     async def _bring_up(self, member: Member) -> None:
         """Have a new worker serve what is in force, even if that changes meanwhile."""
@@ -185,11 +175,12 @@ class Supervisor:
         Returns only where it is refused; who waits for the answer finds the connection closed.
         """
         async with self._changing:
-            faults = await faults_by_new_code(self._path, self._environ)
+            faults = await faults_by_new_code(self._path, self._environ, self._listeners.addresses)
+            faults += self._folder.faults()
             try:
                 await hold_signals()
                 if faults:
-                    outcome = refusal(*faults, summary="the new code refuses the file", what="upgrade")
+                    outcome = refusal(*faults, summary="the new code could not take over", what="upgrade")
                 elif self._asked.stop.is_set():
                     outcome = refusal("the gateway is stopping", what="upgrade")
                 else:
@@ -204,7 +195,8 @@ class Supervisor:
         sockets, named = self._listeners.fds
         legacy = Legacy(
             generation=self.plan.generation, instance=self.plan.message.instance, began=self._began,
-            lock=self._folder.lock, orphans=self.fleet.hands.orphans, sockets=sockets, inherited=named, gone=self.fleet.gone,
+            lock=self._folder.lock, sockets=sockets, inherited=named,
+            gone=self.fleet.gone, orphans=self.fleet.hands.orphans,
             workers=tuple(member.left for member in self.fleet.members if member.state in (SERVING, DRAINING)),
         )  # fmt: skip
         try:

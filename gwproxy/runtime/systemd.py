@@ -78,6 +78,11 @@ class Notifier:
         """The watchdog's sign of life."""
         self._say("WATCHDOG=1")
 
+    def forget(self, names: Sequence[str]) -> None:
+        """Have systemd keep no longer what nobody wants."""
+        for name in names:
+            self._say("FDSTOREREMOVE=1", f"FDNAME={name}")
+
     def keep(self, sockets: Mapping[str, socket.socket]) -> None:
         """Have systemd keep these listening sockets over a restart, and no others, so that their queues outlive us."""
         for address in self._kept - sockets.keys():

@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from gwproxy.runtime.held_back import hear, hold_back
+from gwproxy.runtime.python import python
 from gwproxy.telemetry.tally import Tally
 
 VARIABLE: Final = "GWPROXY_UPGRADE_FD"
@@ -62,21 +63,24 @@ class Legacy(Struct, frozen=True, kw_only=True):
         return [self.lock, *self.sockets.values(), *named, *channels, *given, *self.orphans]
 
 
-async def faults_by_new_code(path: Path, environ: Mapping[str, str]) -> list[str]:
-    """What the code that is installed now says against the file; nothing where it would serve it."""
-    return await asyncio.to_thread(_faults, path, environ)
+async def faults_by_new_code(path: Path, environ: Mapping[str, str], held: Iterable[str]) -> list[str]:
+    """What the code that is installed now says against serving the file, with the sockets of `held`; else nothing."""
+    words = [*python(), "-m", "gwproxy.runtime.rehearse", str(path), *held]
+    return await asyncio.to_thread(_faults, words, dict(environ))
 
 
-def _faults(path: Path, environ: Mapping[str, str]) -> list[str]:
+def _faults(words: list[str], environ: dict[str, str]) -> list[str]:
     try:
         check = subprocess.run(
-            [sys.executable, "-m", "gwproxy", "check", str(path)], env=dict(environ), timeout=CHECK_S, check=False,
+            words, env=environ, timeout=CHECK_S, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return [f"gwproxy check did not end within {CHECK_S:g} s"]
+        return [f"the new code did not say within {CHECK_S:g} s whether it could serve the file"]
+    except OSError as error:
+        return [f"the new code cannot be started: {error}"]
     lines = check.stdout.decode("utf-8", "replace").splitlines()
-    return (lines or [f"gwproxy check ended with {check.returncode}"]) if check.returncode else []
+    return (lines or [f"the new code ended with {check.returncode}"]) if check.returncode else []
 
 
 def become(legacy: Legacy, words: list[str], environ: Mapping[str, str]) -> NoReturn:
@@ -87,7 +91,7 @@ def become(legacy: Legacy, words: list[str], environ: Mapping[str, str]) -> NoRe
         os.set_inheritable(fd, True)
     try:
         sys.stderr.flush()
-        os.execve(sys.executable, [sys.executable, "-m", "gwproxy", *words], {**environ, VARIABLE: str(file)})
+        os.execve(sys.executable, [*python(), "-m", "gwproxy", *words], {**environ, VARIABLE: str(file)})
     finally:
         hear()
         for fd in legacy.fds:

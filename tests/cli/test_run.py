@@ -231,6 +231,29 @@ async def test_idle_connection_does_not_hold_the_end_up(file, gwproxy, origin, c
     assert await idle.closed()
 
 
+async def test_what_is_closed_at_the_start_stays_harmless(file, gwproxy, origin, connect):
+    """Descriptor 1 would be a socket of somebody's, and lines would be written into it."""
+    closed = ("bash", "-c", 'exec "$@" 0<&- 1>&-', "bash")
+    process = await gwproxy("run", write(file, origin.url), before=closed)
+    port = await process.port()
+    for _ in range(3):
+        assert await status(await connect(port), b"one") == 200
+    process.signal(signal.SIGTERM)
+    code, out, err = await process.end()
+    assert (code, out) == (0, "")
+    assert "lost" not in err
+
+
+async def test_files_in_the_current_folder_are_nobodys_modules(file, gwproxy, tmp_path, monkeypatch):
+    (tmp_path / "uvloop.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    start = ("bash", "-c", 'python=$1; shift 3; exec "$python" -P -m gwproxy "$@"', "bash")
+    process = await gwproxy("run", write(file), before=start)
+    await process.port()
+    process.signal(signal.SIGTERM)
+    assert (await process.end())[0] == 0
+
+
 async def test_port_in_use_is_one_clear_line(file, gwproxy):
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]

@@ -199,6 +199,23 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False, timeout=60)
 
 
+async def test_kept_socket_that_no_address_wants_is_closed_and_forgotten(write, gwproxy, systemd):
+    with socket.create_server(("127.0.0.1", 0)) as kept:
+        port = kept.getsockname()[1]
+        own = f"export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=gwproxy-127.0.0.1_{port}"
+        before = ("bash", "-c", f'exec 3<&{kept.fileno()} {kept.fileno()}<&-; {own}; exec "$@"', "bash")
+        process = await gwproxy(
+            "run", write(), before=before, pass_fds=(kept.fileno(),),
+            environ=[("NOTIFY_SOCKET", str(systemd.path))],
+        )  # fmt: skip
+        await process.port()
+        told = await systemd.hears("FDSTOREREMOVE")
+        assert told["FDNAME"] == f"gwproxy-127.0.0.1_{port}"
+    # Ours was the only other end: nobody listens there any more.
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
 @needs_systemd
 def test_units_are_what_systemd_understands(tmp_path: Path):
     """Its exit code says fine to anything; only what it writes to stderr tells."""

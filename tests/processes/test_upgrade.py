@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,59 @@ async def test_file_that_the_new_code_refuses_refuses_the_upgrade(write, gwproxy
     assert (await caller.ask(POST)).status == 200
 
 
+async def refused(gwproxy, port: int, connect, reason: str) -> None:
+    """An upgrade is refused for `reason`, and nothing has changed."""
+    before = workers_of(gwproxy.folder)
+    code, _, err = await gwproxy.told("upgrade")
+    assert code == 1
+    assert reason in err
+    assert "upgrade refused, nothing changed" in err
+    assert workers_of(gwproxy.folder) == before
+    assert (await (await connect(port)).ask(b"GET /mark HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200
+
+
+async def test_address_that_cannot_be_had_refuses_the_upgrade(write, gwproxy, connect, free_port):
+    port = free_port()
+    process = await gwproxy("run", write(port=port))
+    await process.port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        write(port=taken.getsockname()[1])
+        await refused(gwproxy, port, connect, "address already in use")
+
+
+async def test_log_file_that_cannot_be_written_refuses_the_upgrade(gwproxy, connect, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    file = tmp_path / "routes.toml"
+    listen = '[gateway]\nlisten = ["127.0.0.1:0"]\n'
+    routes = '[[routes]]\npath = "/mark"\nrespond = {}\n'
+    file.write_text(f'{listen}[log]\nfile = "{logs}/access.log"\n{routes}')
+    port = await (await gwproxy("run", str(file))).port()
+    logs.rename(tmp_path / "moved")
+    await refused(gwproxy, port, connect, "log.file")
+
+
+async def test_runtime_folder_that_is_gone_refuses_the_upgrade(write, gwproxy):
+    process = await gwproxy("run", write())
+    await process.port()
+    for file in ("lock", "control.sock"):
+        (gwproxy.folder / "gwproxy" / file).unlink()
+    process.signal(signal.SIGUSR2)
+    await process.says("the runtime folder .* has been removed or replaced: restart the gateway")
+    process.signal(signal.SIGTERM)
+    assert (await process.end())[0] == 0
+
+
+async def test_verbs_wait_while_code_is_exchanged(write, gwproxy):
+    process = await gwproxy("run", write())
+    await process.port()
+    process.signal(signal.SIGUSR2)
+    await process.says("upgrading: new code in place")
+    code, out, err = await gwproxy.told("reload")
+    assert (code, err) == (0, "")
+    assert out.startswith("reloaded ")
+
+
 @pytest.mark.parametrize("late_s", [0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4])
 async def test_an_end_asked_for_during_the_take_over_is_heard(write, gwproxy, late_s):
     process = await gwproxy("run", write())
@@ -114,7 +168,7 @@ def checks(pid: int) -> bool:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     found = [Path(f"/proc/{child}/cmdline") for task in children.parents[1].iterdir()
              for child in (task / "children").read_text().split()]
-    return any(b"\0check\0" in each.read_bytes() for each in found if each.exists())
+    return any(b"gwproxy.runtime.rehearse" in each.read_bytes() for each in found if each.exists())
 
 
 def descriptors(pid: int) -> int:

@@ -31,6 +31,9 @@ def patterns(loaded: Loaded) -> Iterator[Problem]:
     """What is asked for: segments of text, :param or a last *."""
     for key, route in all_routes(loaded.config):
         yield from _pattern(loaded, path_key(key), route.path)
+        if key[0] == "gateway" and (params_of(route.path) or is_wildcard(route.path)):
+            hint = "one path is enough: write it without :param and *"
+            yield loaded.problem("bad_path", path_key(key), found=loaded.shown(path_key(key), route.path), hint=hint)
 
 
 def service_paths(loaded: Loaded) -> Iterator[Problem]:
