@@ -6,7 +6,7 @@ The way is that of HdrHistogram (Tene, 2012) with three significant bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import frexp, ldexp
 from typing import Final
 
@@ -18,14 +18,15 @@ LEAST_S: Final = 2.0**-20
 """One microsecond: clocks have no finer news of a request, and nothing takes no time at all."""
 
 
-def count(buckets: Buckets, seconds: float) -> None:
-    """Count one duration."""
-    mantissa, exponent = frexp(seconds if seconds > LEAST_S else LEAST_S)
-    key = (exponent << 3) + int(mantissa * 16)
-    try:
-        buckets[key] += 1
-    except KeyError:
-        buckets[key] = 1
+def count(buckets: Buckets, durations: Iterable[float]) -> None:
+    """Count durations, each in seconds."""
+    for seconds in durations:
+        mantissa, exponent = frexp(seconds if seconds > LEAST_S else LEAST_S)
+        key = (exponent << 3) + int(mantissa * 16)
+        try:
+            buckets[key] += 1
+        except KeyError:
+            buckets[key] = 1
 
 
 def bounds(bucket: int) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from gwproxy.exchange import Exchange
 from gwproxy.telemetry.histogram import Buckets, count
@@ -76,14 +76,43 @@ Taker = Callable[[Exchange, float, float], None]
 """Takes an exchange that has ended, and when: by the monotonic clock and by the wall's."""
 
 
-class Timings:
-    """How long what a service answered took, or (under the name "") what the gateway answered itself."""
+AT_ONCE: Final = 1024
+"""Durations sorted in one go: some 200 µs."""
 
-    __slots__ = ("first_byte", "total")
+
+class Timings:
+    """How long what a service answered took, or (under the name "") what the gateway answered itself.
+
+    Durations are put down as they come, and sorted into their buckets many at a time: between two requests that would
+    take five times as long, for nothing that it needs is at hand then.
+    """
+
+    __slots__ = ("_first_byte", "_total", "firsts", "totals")
 
     def __init__(self) -> None:
-        self.total: Buckets = {}
-        self.first_byte: Buckets = {}
+        self._total: Buckets = {}
+        self._first_byte: Buckets = {}
+        self.totals: list[float] = []
+        self.firsts: list[float] = []
+
+    def sort(self) -> None:
+        """Count what has been put down."""
+        count(self._total, self.totals)
+        count(self._first_byte, self.firsts)
+        self.totals.clear()
+        self.firsts.clear()
+
+    @property
+    def total(self) -> Buckets:
+        """To the last byte of the reply."""
+        self.sort()
+        return self._total
+
+    @property
+    def first_byte(self) -> Buckets:
+        """To the first byte of the service's answer."""
+        self.sort()
+        return self._first_byte
 
 
 class Counters:
@@ -126,8 +155,11 @@ class Recorder:
             timings = counters.by_service[exchange.service]
         except KeyError:
             timings = counters.by_service[exchange.service] = Timings()
-        count(timings.total, now - exchange.started)
+        started, totals = exchange.started, timings.totals
+        totals.append(now - started)
         if exchange.first_byte:
-            count(timings.first_byte, exchange.first_byte - exchange.started)
+            timings.firsts.append(exchange.first_byte - started)
+        if len(totals) >= AT_ONCE:
+            timings.sort()
         if self._take is not None:
             self._take(exchange, now, time.time())

@@ -17,7 +17,7 @@ durations = st.floats(LEAST_S, 1e5)
 @given(durations)
 def test_bucket_holds_what_is_counted_in_it_and_is_narrow(seconds: float) -> None:
     buckets: dict[int, int] = {}
-    count(buckets, seconds)
+    count(buckets, [seconds])
     [(bucket, times)] = buckets.items()
     low, high = bounds(bucket)
     assert times == 1
@@ -28,15 +28,14 @@ def test_bucket_holds_what_is_counted_in_it_and_is_narrow(seconds: float) -> Non
 @given(st.floats(-1, LEAST_S))
 def test_what_takes_no_time_is_counted_as_the_least(seconds: float) -> None:
     buckets: dict[int, int] = {}
-    count(buckets, seconds)
+    count(buckets, [seconds])
     assert bounds(next(iter(buckets)))[0] == LEAST_S
 
 
 @given(st.lists(durations, min_size=1), st.floats(0, 1))
 def test_quantile_is_near_the_true_one(seconds: list[float], share: float) -> None:
     buckets: dict[int, int] = {}
-    for each in seconds:
-        count(buckets, each)
+    count(buckets, seconds)
     true = sorted(seconds)[max(math.ceil(share * len(seconds)) - 1, 0)]
     assert abs(quantile(buckets, share) - true) <= true / 16 + 1e-12
 
@@ -50,7 +49,7 @@ def test_merging_workers_is_as_if_one_had_served_all(workers: list[list[tuple[st
     def counted(served: list[tuple[str, float]]) -> Counters:
         counters = Counters()
         for service, seconds in served:
-            count(counters.by_service.setdefault(service, Timings()).total, seconds)
+            counters.by_service.setdefault(service, Timings()).totals.append(seconds)
         return counters
 
     together = merged(tally(counted(each)) for each in workers)
