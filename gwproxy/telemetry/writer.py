@@ -29,6 +29,8 @@ from gwproxy.telemetry.secrets import ALWAYS, secret_names
 log = logging.getLogger("gwproxy")
 
 GATHER_S: Final = 0.1
+AT_ONCE: Final = 64
+"""Lines made in one go: some 100 µs."""
 MOST_WAITING: Final = 10_000
 Batch = tuple[BytesIO, int]
 """Whole lines, up to where it stands, and how many."""
@@ -47,6 +49,7 @@ class AccessLog:
         self._path = path
         self._room = BytesIO()
         self._gather = self._room.write
+        self._ended: list[tuple[Exchange, float, float]] = []
         self._taken = 0
         self._handed = 0
         self._most = MOST_WAITING
@@ -75,7 +78,10 @@ class AccessLog:
                 self._full = True
                 return
         self._taken += 1
-        self._gather(self._line(exchange, now, wall))
+        ended = self._ended
+        ended.append((exchange, now, wall))
+        if len(ended) >= AT_ONCE:
+            self._render()
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
@@ -85,6 +91,7 @@ class AccessLog:
         All requests of one correlation id have lines or none has, here and at other gateways with the same share.
         """
         self._least = round((1 - sample) * 2**32)
+        self._render()
         self._line.secret = secret_names(redact)
 
     def _look(self) -> None:
@@ -100,7 +107,20 @@ class AccessLog:
             # How these fare is to be told as well, even if no others come.
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
+    def _render(self) -> None:
+        """Lines of all that has ended: many at a time take half as long as each between two requests."""
+        line, gather = self._line, self._gather
+        ended, self._ended = self._ended, []
+        for each in ended:
+            try:
+                gather(line(*each))
+            except Exception:
+                self._taken -= 1
+                self.dropped += 1
+                log.exception("a line of the access log could not be made")
+
     def _hand_over(self) -> None:
+        self._render()
         count, self._handed = self._taken - self._handed, self._taken
         if count:
             self._queue.put((self._room, count))
