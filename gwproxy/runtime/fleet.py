@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from gwproxy.runtime import messages
 from gwproxy.runtime.handing import Hands
-from gwproxy.runtime.member import DRAINING, ENDED, SERVING, STARTING, Member, started
+from gwproxy.runtime.member import DRAINING, ENDED, SERVING, STARTING, Member
 from gwproxy.runtime.plan import Plan
 from gwproxy.runtime.restarts import Restarts
+from gwproxy.runtime.starting import started
 from gwproxy.runtime.status import WorkerStatus
 from gwproxy.runtime.upgrade import Legacy
 from gwproxy.telemetry.tally import Tally, merged
@@ -35,7 +36,8 @@ START_S: Final = 30.0
 
 class Fleet:
     """`bring_up` has a new worker serve; `members` are all that live, in whatever state, `hands` the connections that
-    none of them has, and `gone` is what those that have ended had done.
+    none of them has, `gone` is what those that have ended had done, and `why` is why the last one that could not serve
+    could not.
     """
 
     def __init__(self, environ: Mapping[str, str], bring_up: Callable[[Member], Awaitable[None]]) -> None:
@@ -46,7 +48,7 @@ class Fleet:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.gone = Tally()
         self._changed = asyncio.Event()
-        self._why = "no worker was started"
+        self.why = "no worker was started"
         self._closing = False
         self._ever = False
         self.hands = Hands(lambda: self.serving)
@@ -70,10 +72,6 @@ class Fleet:
             member.status(self._restarts[member.number].count if member.number in self._restarts else 0)
             for member in sorted(self.members, key=lambda member: member.number)
         )
-
-    def last_words(self) -> str:
-        """Why the last worker that could not serve could not."""
-        return self._why
 
     def inherit(self, legacy: Legacy) -> None:
         """Take over the workers that an earlier supervisor has left: they serve, an older generation."""
@@ -132,6 +130,12 @@ class Fleet:
             if number not in there:
                 self._spawn(number)
 
+    async def all_can_be_left(self) -> None:
+        """Wait for those who have said their last word and are about to end: a successor could not hear of it."""
+        while any(member.mute for member in self.members):
+            self._changed.clear()
+            await self._changed.wait()
+
     async def come_up(self) -> None:
         """Wait until no worker is starting: each serves, or has ended."""
         while any(member.state == STARTING for member in self.members):
@@ -148,8 +152,8 @@ class Fleet:
         try:
             member = Member(number, *started(self._environ), self)
         except OSError as error:
-            self._why = f"a worker process cannot be started: {error.strerror or error}"
-            log.error("worker %d: %s", number, self._why)
+            self.why = f"a worker process cannot be started: {error.strerror or error}"
+            log.error("worker %d: %s", number, self.why)
             if self._ever and not beside:
                 # For want of memory, processes or descriptors: others may have more again soon.
                 asyncio.get_running_loop().call_later(AGAIN_S, self._spawn, number)
@@ -188,7 +192,7 @@ class Fleet:
         self.gone = merged([self.gone, member.tally])
         self.cut += member.cut
         self._changed.set()
-        self._why = member.why or self._why
+        self.why = member.why or self.why
         if self._closing or drained or not self._ever:
             return
         delay = self._restarts.setdefault(member.number, Restarts()).delay_s(time.monotonic() - member.began)

@@ -8,10 +8,7 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -40,17 +37,11 @@ from gwproxy.runtime.messages import (
     encode,
     to_supervisor,
 )
-from gwproxy.runtime.python import python
 from gwproxy.runtime.status import WorkerStatus
-from gwproxy.runtime.upgrade import VARIABLE, Left
+from gwproxy.runtime.upgrade import Left
 from gwproxy.telemetry.tally import Tally
 
 log = logging.getLogger("gwproxy")
-
-# What systemd tells its main process is nobody else's; a store or a worker that read it would speak in our name.
-_OURS: Final = (
-    "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", VARIABLE,
-)  # fmt: skip
 
 STARTING: Final = "starting"
 SERVING: Final = "serving"
@@ -78,24 +69,6 @@ class Watcher(Protocol):
 
     def ended(self, member: Member) -> None:
         """Its process is over."""
-
-
-def started(environ: Mapping[str, str]) -> tuple[int, socket.socket]:
-    """A new worker process, and our end of its channel. Raises OSError for want of processes, memory, descriptors."""
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with its, ExitStack() as failed:
-        failed.callback(ours.close)
-        # Where none is left for watching it, it is better not started.
-        os.close(os.pidfd_open(os.getpid()))
-        process = subprocess.Popen(
-            [*python(), "-m", "gwproxy.runtime.child", str(its.fileno())],
-            pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, process_group=0,
-            env={name: value for name, value in environ.items() if name not in _OURS},
-        )  # fmt: skip
-        failed.pop_all()
-    # It is reaped by its pidfd, as those are that an earlier supervisor has left.
-    process.returncode = 0
-    return process.pid, ours
 
 
 class Member:
@@ -132,6 +105,11 @@ class Member:
     def left(self) -> Left:
         """What the next supervisor needs to know of it."""
         return Left(self.number, self.pid, self._channel.fileno(), self.state, self.tally, self._giving)
+
+    @property
+    def mute(self) -> bool:
+        """Whether it has closed its end of the channel."""
+        return self._channel.closed
 
     @property
     def fresh(self) -> bool:

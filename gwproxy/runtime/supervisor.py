@@ -117,7 +117,7 @@ class Supervisor:
         else:
             await self.fleet.start(workers_of(reading))
         if not self.fleet.serving:
-            raise NoWorker(self.fleet.last_words())
+            raise NoWorker(self.fleet.why)
         for address in self._listeners.shown():
             log.info("listening on %s", address)
 
@@ -128,7 +128,7 @@ class Supervisor:
         if await self.fleet.replace(workers_of(reading), drain):
             outcome = Outcome(True, (f"upgraded to gwproxy {__version__}",))
         else:
-            why = f"a new worker could not start, the old ones serve on: {self.fleet.last_words()}"
+            why = f"a new worker could not start, the old ones serve on: {self.fleet.why}"
             outcome = Outcome(False, (why,))
         outcome.tell()
         self._last_reload = outcome.lines
@@ -179,6 +179,7 @@ class Supervisor:
             faults += self._folder.faults()
             try:
                 await hold_signals()
+                await self.fleet.all_can_be_left()
                 if faults:
                     outcome = refusal(*faults, summary="the new code could not take over", what="upgrade")
                 elif self._asked.stop.is_set():
