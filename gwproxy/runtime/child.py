@@ -246,7 +246,7 @@ class Child:
             if self._lines is not None:
                 logs = ready.loaded.config.log
                 self._lines.use(logs.sample, logs.redact)
-            self._collector.settle()
+            self._collector.replaced()
         await self._worker.accepting.use(sockets)
         self._channel.say(Swapped(generation))
 

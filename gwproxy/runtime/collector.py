@@ -56,7 +56,7 @@ class Collector:
         loop = asyncio.get_running_loop()
         self._handle = loop.call_later(IDLE_S, self._watch, activity, now)
 
-    def settle(self) -> None:
+    def replaced(self) -> None:
         """What was frozen has been replaced: the next idle moment looks through all of it."""
         self._thaw = True
 

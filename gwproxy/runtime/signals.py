@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from gwproxy.runtime.held_back import HELD_BACK
+
 log = logging.getLogger("gwproxy")
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -48,7 +50,7 @@ def signals(*, reloads: bool = True) -> Iterator[Asked]:
     try:
         yield asked
     finally:
-        for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        for number in HELD_BACK:
             loop.remove_signal_handler(number)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.snapshot.types import CompiledRoute
 from gwproxy.steps.authenticate import closed
-from gwproxy.steps.protect import not_ending, under_maintenance
+from gwproxy.steps.protect import Ending, not_ending, under_maintenance
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
 """None: go on. A Reply: stop. An awaitable of either, where the step must wait."""
@@ -18,38 +18,32 @@ Finish = Callable[[Exchange, Reply], None]
 """Adds fields to a reply, on refusals too; no I/O."""
 
 
-class Standing(Protocol):
-    """How the gateway is; `draining`: it ends."""
-
-    draining: bool
-
-
 class Up:
     """A gateway that serves."""
 
     draining = False
 
 
-def _readiness(route: CompiledRoute, gateway: Standing) -> Check | None:
+def _readiness(route: CompiledRoute, gateway: Ending) -> Check | None:
     return partial(not_ending, gateway) if route.ready_only else None
 
 
-def _maintenance(route: CompiledRoute, gateway: Standing) -> Check | None:
+def _maintenance(route: CompiledRoute, gateway: Ending) -> Check | None:
     return under_maintenance if route.maintenance else None
 
 
-def _authentication(route: CompiledRoute, gateway: Standing) -> Check | None:
+def _authentication(route: CompiledRoute, gateway: Ending) -> Check | None:
     return closed if route.closed else None
 
 
-ORDER: Final[tuple[Callable[[CompiledRoute, Standing], Check | None], ...]] = (
+ORDER: Final[tuple[Callable[[CompiledRoute, Ending], Check | None], ...]] = (
     _readiness,
     _maintenance,
     _authentication,
 )
 
 
-def checks_of(route: CompiledRoute, gateway: Standing) -> tuple[Check, ...]:
+def checks_of(route: CompiledRoute, gateway: Ending) -> tuple[Check, ...]:
     """The checks that `route` uses, in order."""
     built = (build(route, gateway) for build in ORDER)
     return tuple(check for check in built if check is not None)

@@ -17,7 +17,7 @@ def under_maintenance(exchange: Exchange) -> None:
 
 
 class Ending(Protocol):
-    """What may be about to end."""
+    """A gateway, as far as checks need it. `draining`: it ends."""
 
     draining: bool
 

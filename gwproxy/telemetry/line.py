@@ -22,7 +22,7 @@ MOST_REMEMBERED: Final = 4096
 LONGEST_REMEMBERED: Final = 256
 LONGEST_AGENT: Final = 512
 LONGEST_CAUSE: Final = 512
-AT_ONCE: Final = b'"connect_ms":0,"waited_ms":0'
+NO_WAITS: Final = b'"connect_ms":0,"waited_ms":0'
 LONGEST: Final = 4096
 """A line fits into one write to a pipe (PIPE_BUF), which the kernel keeps whole; what is made longer is cut."""
 
@@ -82,7 +82,7 @@ class Lines:
             told, method, self._paths.get(path) or self._path(path), outcome,
             b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
             total_s * 1000, b"%.3f" % ((first - started) * 1000) if first else b"null",
-            _waits(connect_s, waited_s) if connect_s or waited_s else AT_ONCE,
+            _waits(connect_s, waited_s) if connect_s or waited_s else NO_WAITS,
             exchange.tries, b"true" if exchange.reused else b"false",
         )  # fmt: skip
 

@@ -37,6 +37,18 @@ def exchange(path: bytes = b"/") -> Exchange:
     return one
 
 
+def overfull(tmp_path: Path, monkeypatch) -> tuple[AccessLog, Path, int]:
+    """A log to a pipe that nobody reads, with 500 lines more than may wait; the pipe, and its end that is not read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setattr(writer, "LAST_S", 0.05)
+    log = AccessLog("json", str(pipe))
+    for _ in range(writer.MOST_WAITING + 500):
+        log(exchange(), 101.0, 1e9)
+    return log, pipe, reader
+
+
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_line_is_one_line_whatever_was_asked(form, tmp_path: Path):
     log = AccessLog(form, str(tmp_path / "log"))
@@ -62,13 +74,7 @@ async def test_full_disk_loses_lines_counts_them_and_says_so_once(caplog):
 
 
 async def test_pipe_that_nobody_reads_bounds_what_waits(tmp_path: Path, monkeypatch):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    monkeypatch.setattr(writer, "LAST_S", 0.05)
-    log = AccessLog("json", str(pipe))
-    for _ in range(writer.MOST_WAITING + 500):
-        log(exchange(), 101.0, 1e9)
+    log, _, reader = overfull(tmp_path, monkeypatch)
     assert log.lost == 500
     log.close()
     os.close(reader)
@@ -121,13 +127,7 @@ async def test_line_of_any_length_goes_through_a_pipe_once(form, tmp_path: Path)
 
 
 async def test_lines_that_nobody_reads_are_told_once_and_at_the_end(tmp_path: Path, monkeypatch, caplog):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    monkeypatch.setattr(writer, "LAST_S", 0.05)
-    log = AccessLog("json", str(pipe))
-    for _ in range(writer.MOST_WAITING + 500):
-        log(exchange(), 101.0, 1e9)
+    log, pipe, reader = overfull(tmp_path, monkeypatch)
     await until(lambda: caplog.records)
     log.close()
     os.close(reader)

@@ -187,3 +187,15 @@ async def test_worker_asked_to_end_by_itself_is_replaced_without_a_loss(number, 
         await gwproxy.until_serving(2)
     await callers.stop()
     assert callers.failures == []
+
+
+async def test_worker_that_stands_still_does_not_hold_up_the_end(write, gwproxy):
+    process = await gwproxy("run", write(drain="60s"))
+    await process.port()
+    os.kill(workers_of(gwproxy.folder)[0], signal.SIGSTOP)
+    process.signal(signal.SIGTERM)
+    # Two seconds and a bit until it is found stuck; without that, the whole drain.
+    code, _, err = await process.end()
+    assert code == 0
+    assert "has not been heard of" in err
+    assert "stopped, 0 connections cut off" in err
