@@ -6,18 +6,25 @@ import os
 import signal
 
 from bench.callers import Callers
+from tests.support.client import Client
 from tests.support.command import workers_of
 from tests.support.until import until
 
 POST = b"POST /kept HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 
 
+async def served(connect, port: int, count: int) -> list[Client]:
+    """So many kept connections that have each had an answer."""
+    kept = [await connect(port) for _ in range(count)]
+    for caller in kept:
+        assert (await caller.ask(POST)).status == 200
+    return kept
+
+
 async def test_worker_asked_to_end_gives_its_connections_to_the_others(write, gwproxy, origin, connect):
     process = await gwproxy("run", write(origin.url))
     port = await process.port()
-    kept = [await connect(port) for _ in range(40)]
-    for caller in kept:
-        assert (await caller.ask(POST)).status == 200
+    kept = await served(connect, port, 40)
     victim, other = workers_of(gwproxy.folder)
     os.kill(victim, signal.SIGTERM)
     await process.says(rf"\(pid {victim}\) was asked to end; replaced at once")
@@ -78,9 +85,7 @@ async def test_two_workers_that_end_at_once_lose_no_idle_connection(write, gwpro
     """Each is given what the other lets go of, and gives it back."""
     process = await gwproxy("run", write(origin.url))
     port = await process.port()
-    kept = [await connect(port) for _ in range(60)]
-    for caller in kept:
-        assert (await caller.ask(POST)).status == 200
+    kept = await served(connect, port, 60)
     for victim in workers_of(gwproxy.folder):
         os.kill(victim, signal.SIGTERM)
     await gwproxy.until_serving(2)
@@ -94,9 +99,7 @@ async def test_connections_given_to_a_worker_that_stands_still_and_dies_go_to_an
 ):
     process = await gwproxy("run", write(origin.url))
     port = await process.port()
-    kept = [await connect(port) for _ in range(40)]
-    for caller in kept:
-        assert (await caller.ask(POST)).status == 200
+    kept = await served(connect, port, 40)
     found = await gwproxy.until(lambda found: sum(each["connections"] for each in found["workers"]) == 40)
     still, leaving = found["workers"]
     os.kill(still["pid"], signal.SIGSTOP)
@@ -106,8 +109,8 @@ async def test_connections_given_to_a_worker_that_stands_still_and_dies_go_to_an
     os.kill(still["pid"], signal.SIGKILL)
     await gwproxy.until_serving(2)
     # Its own are lost with it, and only those.
-    served = 0
+    answered = 0
     for caller in kept:
         await caller.send(POST)
-        served += await caller.read_answer() is not None
-    assert served == leaving["connections"]
+        answered += await caller.read_answer() is not None
+    assert answered == leaving["connections"]
