@@ -47,9 +47,9 @@ class Exchange:
     """One request and its answer. Times are monotonic seconds; 0.0 where it never came to that."""
 
     __slots__ = (
-        "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "error",
-        "first_byte", "head", "method", "path", "query", "raw", "request_id", "reused", "route", "sender", "sent",
-        "service", "started", "status", "target", "tries", "waited_s",
+        "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "ended",
+        "error", "first_byte", "head", "method", "path", "query", "raw", "request_id", "reused", "route", "sender",
+        "sent", "service", "started", "status", "target", "tries", "waited_s",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, sender: Sender, started: float) -> None:
@@ -82,6 +82,7 @@ class Exchange:
         self.waited_s = 0.0
         self.tries = 0
         self.reused = False
+        self.ended = 0.0
 
 
 class Reply:

@@ -269,6 +269,7 @@ class Child:
     def _say_beat(self, *, look: bool = False) -> None:
         worker, intake = self._worker, self._intake
         if worker is not None and intake is not None:
+            worker.settle()
             open_now, accepting = len(worker.server.connections), worker.accepting.on
             self._channel.say(Beat(open_now, accepting, self._collector.longest_s, look, intake.short))
 

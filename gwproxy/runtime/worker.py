@@ -46,8 +46,8 @@ class Ready:
 class Worker:
     """Serves one configuration after another on the same sockets.
 
-    `record` gets each exchange when it has ended, with the monotonic and the wall clock's time; without it exchanges
-    are only counted. `instance` is its name in Via.
+    `record` gets the exchanges that have ended, some at a time; without it they are only counted. `instance` is its
+    name in Via.
     """
 
     def __init__(self, loaded: Loaded, record: Taker | None = None, *, instance: str = "") -> None:
@@ -89,6 +89,8 @@ class Worker:
 
     def swap(self, ready: Ready) -> None:
         """Serve `ready`, the last that was prepared, from the next request on. No connection is closed by it."""
+        # What has ended is told as the configuration that it was asked of says.
+        self.settle()
         self.server.use(ready.bound, ready.trust)
         self.live.retire_unused()
         if self._ready is not None:
@@ -134,6 +136,10 @@ class Worker:
     def counters(self) -> Counters:
         """What this worker has done."""
         return self._recorder.counters
+
+    def settle(self) -> None:
+        """Count, and hand to `record`, what has ended. To be called ten times a second."""
+        self._recorder.settle()
 
     @property
     def ports(self) -> list[int]:

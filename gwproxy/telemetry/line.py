@@ -6,6 +6,7 @@ connection's heads are alike), the route, the target. tests/unit/test_line.py ho
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Final
@@ -16,15 +17,28 @@ from gwproxy.exchange import Exchange
 from gwproxy.telemetry.record import text_of
 from gwproxy.telemetry.secrets import ALWAYS, without_secrets, without_segments
 
+log = logging.getLogger("gwproxy")
+
 # Visible ASCII without the quote and the backslash needs no escape.
 _PLAIN: Final = re.compile(rb"[!#-\[\]-~]*")
 MOST_REMEMBERED: Final = 4096
 LONGEST_REMEMBERED: Final = 256
 LONGEST_AGENT: Final = 512
 LONGEST_CAUSE: Final = 512
-NO_WAITS: Final = b'"connect_ms":0,"waited_ms":0'
 LONGEST: Final = 4096
 """A line fits into one write to a pipe (PIPE_BUF), which the kernel keeps whole; what is made longer is cut."""
+# What makes a usual line is bounded, each for itself, so that the whole needs no look.
+LONGEST_TOLD: Final = 1500
+LONGEST_OUTCOME: Final = 900
+LONGEST_ASKED: Final = 1024
+_BEGIN: Final = b'{"time":"%b.%03dZ","request_id":"'
+_CORRELATION: Final = b'","correlation_id":"'
+_SENDER: Final = b'",'
+_PATH: Final = b'","path":"'
+_SIZES: Final = b',"cause":%b,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,"first_byte_ms":%b'
+_USUAL: Final = b',"cause":null,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,"first_byte_ms":%.3f'
+_END: Final = b',"connect_ms":%b,"waited_ms":%b,"tries":%d,"reused":%b,"cache":null,"limit":null}\n'
+_USUAL_END: Final = tuple(_END % (b"0", b"0", 1, reused) for reused in (b"false", b"true"))
 
 
 class Lines:
@@ -39,52 +53,76 @@ class Lines:
         self._paths: dict[bytes, bytes] = {}
         self._outcomes: dict[tuple[str, str, str, int, str, str], bytes] = {}
 
-    def __call__(self, exchange: Exchange, now: float, wall: float) -> bytes:
-        """The line of `exchange`, which has ended at `now` (monotonic) and `wall` (since 1970)."""
-        path, route = exchange.path, exchange.route
-        if route is not None and route.secrets:
-            path = without_segments(exchange.raw, route.secrets)
-        if exchange.query:
-            path += without_secrets(exchange.query, self.secret)
-        told = exchange.sender.told or _told(exchange)
-        line = self._line(exchange, now, wall, told, exchange.method, path, LONGEST_CAUSE)
-        if len(line) > LONGEST:
-            line = self._line(exchange, now, wall, _told_short(exchange), exchange.method[:16], path[:200], 100)
-        return line
+    def __call__(self, ended: list[Exchange], epoch: float) -> tuple[bytes, int]:
+        """Lines of exchanges that have ended, and how many could be made.
+
+        `epoch`: when by the wall's clock the monotonic one stood at 0.
+        """
+        parts: list[bytes] = []
+        outcomes, paths, secret = self._outcomes, self._paths, self.secret
+        made, last, began = 0, -1, b""
+        for exchange in ended:
+            try:
+                path, route, started = exchange.path, exchange.route, exchange.started
+                if route is None:
+                    template = ""
+                else:
+                    template = route.template
+                    if route.secrets:
+                        path = without_segments(exchange.raw, route.secrets)
+                if exchange.query:
+                    path += without_secrets(exchange.query, secret)
+                moment = int((epoch + started) * 1000)
+                if moment != last:
+                    began, last = self._began(moment), moment
+                key = (
+                    template, exchange.service, exchange.target, exchange.status, exchange.answered_by, exchange.code,
+                )  # fmt: skip
+                try:
+                    outcome = outcomes[key]
+                except KeyError:
+                    outcome = self._outcome(key)
+                told = exchange.sender.told or _told(exchange)
+                first, method, shown = exchange.first_byte, exchange.method, paths.get(path) or self._path(path)
+                if (
+                    first and exchange.tries == 1 and exchange.error is None
+                    and not exchange.connect_s and not exchange.waited_s
+                    and len(shown) + len(method) <= LONGEST_ASKED
+                ):  # fmt: skip
+                    # What most requests are like, in as few steps as it takes.
+                    parts += (
+                        began, exchange.request_id, _CORRELATION, exchange.correlation_id, _SENDER, told, method,
+                        _PATH, shown, outcome,
+                        _USUAL % (
+                            exchange.bytes_in, exchange.bytes_out, (exchange.ended - started) * 1000,
+                            (first - started) * 1000,
+                        ),
+                        _USUAL_END[exchange.reused],
+                    )  # fmt: skip
+                else:
+                    parts.append(self._line(exchange, began, told, path, shown, outcome))
+                made += 1
+            except Exception:
+                log.exception("a line of the access log could not be made")
+        return b"".join(parts), made
 
     def _line(
-        self, exchange: Exchange, now: float, wall: float, told: bytes, method: bytes, path: bytes, cause: int
+        self, exchange: Exchange, began: bytes, told: bytes, path: bytes, shown: bytes, outcome: bytes
     ) -> bytes:
-        started = exchange.started
-        total_s = now - started
-        began = wall - total_s
-        second = int(began)
+        """Any line, cut where it would be too long."""
+        line = _whole(exchange, began, told, exchange.method, shown, outcome, LONGEST_CAUSE)
+        if len(line) > LONGEST:
+            shown = self._path(path[:200])
+            line = _whole(exchange, began, told, exchange.method[:16], shown, outcome, 100)
+        return line
+
+    def _began(self, moment: int) -> bytes:
+        """How all lines begin of what began within this millisecond."""
+        second, thousandths = divmod(moment, 1000)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        route = exchange.route
-        key = (
-            "" if route is None else route.template, exchange.service, exchange.target, exchange.status,
-            exchange.answered_by, exchange.code,
-        )  # fmt: skip
-        try:
-            outcome = self._outcomes[key]
-        except KeyError:
-            outcome = self._outcome(key)
-        first, error = exchange.first_byte, exchange.error
-        connect_s, waited_s = exchange.connect_s, exchange.waited_s
-        return (
-            b'{"time":"%b.%03dZ","request_id":"%b","correlation_id":"%b",%b,"principal":null,"tenant":null,'
-            b'"method":"%b","path":"%b",%b,"cause":%b,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,'
-            b'"first_byte_ms":%b,%b,"tries":%d,"reused":%b,"cache":null,"limit":null}\n'
-        ) % (
-            self._stamp, int((began - second) * 1000), exchange.request_id, exchange.correlation_id,
-            told, method, self._paths.get(path) or self._path(path), outcome,
-            b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
-            total_s * 1000, b"%.3f" % ((first - started) * 1000) if first else b"null",
-            _waits(connect_s, waited_s) if connect_s or waited_s else NO_WAITS,
-            exchange.tries, b"true" if exchange.reused else b"false",
-        )  # fmt: skip
+        return _BEGIN % (self._stamp, thousandths)
 
     def _path(self, path: bytes) -> bytes:
         """A path as JSON. Callers ask for few at a time; finding that one needs no escape takes longer than to know."""
@@ -99,19 +137,43 @@ class Lines:
         """What became of a request, which is the same for most: rendered once, and remembered."""
         if len(self._outcomes) >= MOST_REMEMBERED:
             self._outcomes.clear()
-        *names, status, answered_by, code = key
-        route, service, target, reason = (orjson.dumps(text or None) for text in (*names, code))
-        outcome = self._outcomes[key] = (
-            b'"route":%b,"service":%b,"target":%b,"status":%d,"answered_by":"%b","code":%b'
-        ) % (route, service, target, status, answered_by.encode(), reason)
+        outcome = _outcome(*key)
+        if len(outcome) > LONGEST_OUTCOME:
+            template, service, target, status, answered_by, code = key
+            outcome = _outcome(template[:40], service[:40], target[:40], status, answered_by, code)
+        self._outcomes[key] = outcome
         return outcome
 
 
-def _waits(connect_s: float, waited_s: float) -> bytes:
-    """What a request has waited for before it was sent."""
-    return b'"connect_ms":%b,"waited_ms":%b' % tuple(
-        b"%.3f" % (seconds * 1000) if seconds else b"0" for seconds in (connect_s, waited_s)
-    )
+def _outcome(template: str, service: str, target: str, status: int, answered_by: str, code: str) -> bytes:
+    route, to, at, reason = (orjson.dumps(text or None) for text in (template, service, target, code))
+    return (
+        b'","route":%b,"service":%b,"target":%b,"status":%d,"answered_by":"%b","code":%b'
+        % (route, to, at, status, answered_by.encode(), reason)
+    )  # fmt: skip
+
+
+def _whole(
+    exchange: Exchange, began: bytes, told: bytes, method: bytes, path: bytes, outcome: bytes, cause: int
+) -> bytes:
+    """A line with all that can be in it."""
+    started, first, error = exchange.started, exchange.first_byte, exchange.error
+    sizes = _SIZES % (
+        b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
+        (exchange.ended - started) * 1000, _milliseconds(first - started) if first else b"null",
+    )  # fmt: skip
+    end = _END % (
+        _milliseconds(exchange.connect_s), _milliseconds(exchange.waited_s), exchange.tries,
+        b"true" if exchange.reused else b"false",
+    )  # fmt: skip
+    return b"".join((
+        began, exchange.request_id, _CORRELATION, exchange.correlation_id, _SENDER, told, method, _PATH, path,
+        outcome, sizes, end,
+    ))  # fmt: skip
+
+
+def _milliseconds(seconds: float) -> bytes:
+    return b"%.3f" % (seconds * 1000) if seconds else b"0"
 
 
 def quoted(data: bytes) -> bytes:
@@ -120,20 +182,20 @@ def quoted(data: bytes) -> bytes:
 
 
 def _told(exchange: Exchange) -> bytes:
-    """Who sent it, rendered once for all requests that are alike."""
+    """Who sent it, rendered once for all requests that are alike; of who sends too much, what is worth having."""
     head, sender = exchange.head, exchange.sender
-    agent = (head.fields.get(b"user-agent") or b"")[:LONGEST_AGENT]
-    sender.told = told = b'"address":"%b","user_agent":"%b","host":"%b"' % (
-        quoted(sender.address.encode()), quoted(agent), quoted(head.authority),
-    )  # fmt: skip
+    agent, host = head.fields.get(b"user-agent") or b"", head.authority
+    told = _sender(sender.address, agent[:LONGEST_AGENT], host)
+    if len(told) > LONGEST_TOLD:
+        told = _sender(sender.address, agent[:50], host[:100])
+    sender.told = told
     return told
 
 
-def _told_short(exchange: Exchange) -> bytes:
-    """As much as is worth having of a sender who sends much too much."""
-    agent = (exchange.head.fields.get(b"user-agent") or b"")[:50]
-    address, host = exchange.sender.address.encode(), exchange.head.authority[:100]
-    return b'"address":"%b","user_agent":"%b","host":"%b"' % (quoted(address), quoted(agent), quoted(host))
+def _sender(address: str, agent: bytes, host: bytes) -> bytes:
+    return b'"address":"%b","user_agent":"%b","host":"%b","principal":null,"tenant":null,"method":"' % (
+        quoted(address.encode()), quoted(agent), quoted(host),
+    )  # fmt: skip
 
 
 def _cause(error: BaseException, longest: int) -> bytes:

@@ -20,12 +20,10 @@ class Record:
         "status", "target", "tenant", "time", "total_ms", "tries", "user_agent", "waited_ms",
     )  # fmt: skip
 
-    def __init__(
-        self, exchange: Exchange, now: float, wall: float, secret: frozenset[str] = ALWAYS
-    ) -> None:
+    def __init__(self, exchange: Exchange, epoch: float, secret: frozenset[str] = ALWAYS) -> None:
         head, route = exchange.head, exchange.route
-        self.total_ms = round((now - exchange.started) * 1000, 3)
-        self.time = wall - (now - exchange.started)
+        self.total_ms = round((exchange.ended - exchange.started) * 1000, 3)
+        self.time = epoch + exchange.started
         self.request_id = text_of(exchange.request_id)
         self.correlation_id = text_of(exchange.correlation_id)
         self.address = exchange.sender.address
@@ -72,11 +70,13 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-Taker = Callable[[Exchange, float, float], None]
-"""Takes an exchange that has ended, and when: by the monotonic clock and by the wall's."""
+Taker = Callable[[list[Exchange], float], None]
+"""Takes exchanges that have ended, and the epoch: when by the wall's clock the monotonic one stood at 0."""
 
 
-AT_ONCE: Final = 1024
+AT_ONCE: Final = 64
+"""Exchanges counted, and told of, in one go: some 100 µs."""
+MOST_UNSORTED: Final = 1024
 """Durations sorted in one go: some 200 µs."""
 
 
@@ -118,7 +118,7 @@ class Timings:
 class Counters:
     """What a worker has done, in plain integers."""
 
-    __slots__ = ("bytes_in", "bytes_out", "by_code", "by_service", "by_status", "exchanges", "tries")
+    __slots__ = ("_unsorted", "bytes_in", "bytes_out", "by_code", "by_service", "by_status", "exchanges", "tries")
 
     def __init__(self) -> None:
         self.exchanges = 0
@@ -128,38 +128,75 @@ class Counters:
         self.by_status = [0] * 600
         self.by_code: dict[str, int] = {}
         self.by_service: dict[str, Timings] = {}
+        self._unsorted = 0
+
+    def add(self, ended: list[Exchange]) -> None:
+        """Count these."""
+        by_status, by_service = self.by_status, self.by_service
+        tries = bytes_in = bytes_out = 0
+        for exchange in ended:
+            tries += exchange.tries
+            bytes_in += exchange.bytes_in
+            bytes_out += exchange.bytes_out
+            by_status[exchange.status] += 1
+            if exchange.code:
+                self.by_code[exchange.code] = self.by_code.get(exchange.code, 0) + 1
+            try:
+                timings = by_service[exchange.service]
+            except KeyError:
+                timings = by_service[exchange.service] = Timings()
+            started = exchange.started
+            timings.totals.append(exchange.ended - started)
+            if exchange.first_byte:
+                timings.firsts.append(exchange.first_byte - started)
+        self._unsorted += len(ended)
+        if self._unsorted >= MOST_UNSORTED:
+            self._unsorted = 0
+            for timings in by_service.values():
+                timings.sort()
+        self.exchanges += len(ended)
+        self.tries += tries
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
 
 
 class Recorder:
-    """Counts every exchange, and hands it on with the time to whoever makes records or lines of it."""
+    """Counts every exchange, and hands it on to whoever makes records or lines of it.
 
-    __slots__ = ("_clock", "_take", "counters")
+    An exchange that ends is only put down. What is made of it is made of many at a time: between two requests the same
+    steps would take three times as long, for nothing that they need is at hand then.
+    """
 
-    def __init__(self, clock: Callable[[], float], take: Taker | None) -> None:
-        self.counters = Counters()
+    __slots__ = ("_clock", "_counters", "_ended", "_take", "_wall")
+
+    def __init__(
+        self, clock: Callable[[], float], take: Taker | None, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._counters = Counters()
         self._clock = clock
+        self._wall = wall
         self._take = take
+        self._ended: list[Exchange] = []
 
     def __call__(self, exchange: Exchange) -> None:
         """The one place where an exchange is recorded."""
-        counters = self.counters
-        counters.exchanges += 1
-        counters.tries += exchange.tries
-        counters.bytes_in += exchange.bytes_in
-        counters.bytes_out += exchange.bytes_out
-        counters.by_status[exchange.status] += 1
-        if exchange.code:
-            counters.by_code[exchange.code] = counters.by_code.get(exchange.code, 0) + 1
-        now = self._clock()
-        try:
-            timings = counters.by_service[exchange.service]
-        except KeyError:
-            timings = counters.by_service[exchange.service] = Timings()
-        started, totals = exchange.started, timings.totals
-        totals.append(now - started)
-        if exchange.first_byte:
-            timings.firsts.append(exchange.first_byte - started)
-        if len(totals) >= AT_ONCE:
-            timings.sort()
+        exchange.ended = self._clock()
+        ended = self._ended
+        ended.append(exchange)
+        if len(ended) >= AT_ONCE:
+            self.settle()
+
+    @property
+    def counters(self) -> Counters:
+        """What has been done until now."""
+        self.settle()
+        return self._counters
+
+    def settle(self) -> None:
+        """Count what has been put down, and hand it on. To be called ten times a second, for the sake of the last."""
+        if not self._ended:
+            return
+        ended, self._ended = self._ended, []
+        self._counters.add(ended)
         if self._take is not None:
-            self._take(exchange, now, time.time())
+            self._take(ended, self._wall() - self._clock())

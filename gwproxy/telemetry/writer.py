@@ -1,15 +1,14 @@
 """Access log lines to a file or to stdout, by a thread of their own: a full disk or a reader who has gone fails nobody.
 
-The loop only appends to a buffer. Every tenth of a second what has been gathered goes to the thread, which may wait for
-its descriptor as long as it likes; what would wait beyond 10,000 lines is dropped, and counted. Lines stay whole: a
-file is opened for appending, and to a pipe no more than PIPE_BUF bytes go at once, which the kernel keeps together
-however many workers write.
+The loop only makes lines, many at a time. Every tenth of a second what has been gathered goes to the thread, which may
+wait for its descriptor as long as it likes; what would wait beyond 10,000 lines is dropped, and counted. Lines stay
+whole: a file is opened for appending, and to a pipe no more than PIPE_BUF bytes go at once, which the kernel keeps
+together however many workers write.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 import os
 import select
@@ -22,15 +21,13 @@ from typing import Final
 from zlib import crc32
 
 from gwproxy.exchange import Exchange
-from gwproxy.telemetry.line import LONGEST, Lines
-from gwproxy.telemetry.record import Record
-from gwproxy.telemetry.secrets import ALWAYS, secret_names
+from gwproxy.telemetry.line import Lines
+from gwproxy.telemetry.secrets import secret_names
+from gwproxy.telemetry.text import ForPeople
 
 log = logging.getLogger("gwproxy")
 
 GATHER_S: Final = 0.1
-AT_ONCE: Final = 64
-"""Lines made in one go: some 100 µs."""
 MOST_WAITING: Final = 10_000
 Batch = tuple[BytesIO, int]
 """Whole lines, up to where it stands, and how many."""
@@ -44,12 +41,10 @@ class AccessLog:
     """Writes a line for each exchange. `path`: the file, else stdout; `form`: "json", or "text" for people."""
 
     def __init__(self, form: str = "json", path: str = "") -> None:
-        self._line = Lines() if form == "json" else ForPeople()
+        self._lines = Lines() if form == "json" else ForPeople()
         self._least = 0
         self._path = path
         self._room = BytesIO()
-        self._gather = self._room.write
-        self._ended: list[tuple[Exchange, float, float]] = []
         self._taken = 0
         self._handed = 0
         self._most = MOST_WAITING
@@ -64,24 +59,24 @@ class AccessLog:
         )
         self._thread.start()
 
-    def __call__(self, exchange: Exchange, now: float, wall: float) -> None:
-        """Take one exchange."""
-        route = exchange.route
-        if route is not None and not route.logged:
-            return
-        if self._least and exchange.status < 500 and crc32(exchange.correlation_id) < self._least:
-            return
-        if self._taken >= self._most:
+    def __call__(self, ended: list[Exchange], epoch: float) -> None:
+        """Take exchanges that have ended. `epoch`: when by the wall's clock the monotonic one stood at 0."""
+        ended = [one for one in ended if one.route is None or one.route.logged]
+        if least := self._least:
+            ended = [one for one in ended if one.status >= 500 or crc32(one.correlation_id) >= least]
+        if self._taken + len(ended) > self._most:
             self._look()
-            if self._taken >= self._most:
-                self.dropped += 1
+            free = self._most - self._taken
+            if free < len(ended):
+                self.dropped += len(ended) - free
                 self._full = True
-                return
-        self._taken += 1
-        ended = self._ended
-        ended.append((exchange, now, wall))
-        if len(ended) >= AT_ONCE:
-            self._render()
+                del ended[free:]
+        if not ended:
+            return
+        lines, made = self._lines(ended, epoch)
+        self._room.write(lines)
+        self._taken += made
+        self.dropped += len(ended) - made
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
@@ -91,8 +86,7 @@ class AccessLog:
         All requests of one correlation id have lines or none has, here and at other gateways with the same share.
         """
         self._least = round((1 - sample) * 2**32)
-        self._render()
-        self._line.secret = secret_names(redact)
+        self._lines.secret = secret_names(redact)
 
     def _look(self) -> None:
         """How many lines may have been taken in all, by what the thread has done of them."""
@@ -107,25 +101,11 @@ class AccessLog:
             # How these fare is to be told as well, even if no others come.
             self._handle = asyncio.get_running_loop().call_later(GATHER_S, self._tick)
 
-    def _render(self) -> None:
-        """Lines of all that has ended: many at a time take half as long as each between two requests."""
-        line, gather = self._line, self._gather
-        ended, self._ended = self._ended, []
-        for each in ended:
-            try:
-                gather(line(*each))
-            except Exception:
-                self._taken -= 1
-                self.dropped += 1
-                log.exception("a line of the access log could not be made")
-
     def _hand_over(self) -> None:
-        self._render()
         count, self._handed = self._taken - self._handed, self._taken
         if count:
             self._queue.put((self._room, count))
             self._room = self._sink.room()
-            self._gather = self._room.write
 
     def _tell(self) -> None:
         """Say once that lines cannot be written, and once that they can again."""
@@ -235,27 +215,3 @@ class _Sink:
             except BlockingIOError:
                 # Somebody who shares our stdout has made it non-blocking; we never do.
                 select.select([], [self._fd], [])
-
-
-class ForPeople:
-    """Renders exchanges as text; `secret` are names that are kept out."""
-
-    def __init__(self) -> None:
-        self.secret = ALWAYS
-
-    def __call__(self, exchange: Exchange, now: float, wall: float) -> bytes:
-        """The line of `exchange`, which has ended at `now` (monotonic) and `wall` (since 1970)."""
-        record = Record(exchange, now, wall, self.secret)
-        moment = datetime.datetime.fromtimestamp(record.time, datetime.UTC)
-        stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = (
-            f"{stamp} {record.status} {record.method} {record.host}{record.path} {record.total_ms:.1f}ms "
-            f"{record.service or '-'} {record.target or '-'} {record.address or '-'} {record.request_id}"
-        )
-        line = line + f" {record.code}" if record.code else line
-        # Refused, unresolved and failed TLS are one code: only the cause tells them apart.
-        line = line + f" ({record.cause})" if record.cause else line
-        shown = ("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)).encode()
-        if len(shown) >= LONGEST:
-            shown = shown[: LONGEST - 5].decode("utf-8", "ignore").encode() + b" ..."
-        return shown + b"\n"

@@ -45,14 +45,14 @@ def overfull(tmp_path: Path, monkeypatch) -> tuple[AccessLog, Path, int]:
     monkeypatch.setattr(writer, "LAST_S", 0.05)
     log = AccessLog("json", str(pipe))
     for _ in range(writer.MOST_WAITING + 500):
-        log(exchange(), 101.0, 1e9)
+        log([exchange()], 1e9)
     return log, pipe, reader
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_line_is_one_line_whatever_was_asked(form, tmp_path: Path):
     log = AccessLog(form, str(tmp_path / "log"))
-    log(exchange(b"/\xe2\x80\xa8\xc2\x85\r\n\x1b[2Jx"), 101.0, 1e9)
+    log([exchange(b"/\xe2\x80\xa8\xc2\x85\r\n\x1b[2Jx")], 1e9)
     log.close()
     assert (tmp_path / "log").read_bytes().count(b"\n") == 1
     assert b"\x1b" not in (tmp_path / "log").read_bytes()
@@ -61,7 +61,7 @@ async def test_line_is_one_line_whatever_was_asked(form, tmp_path: Path):
 async def test_full_disk_loses_lines_counts_them_and_says_so_once(caplog):
     log = AccessLog("json", "/dev/full")
     for _ in range(3):
-        log(exchange(), 101.0, 1e9)
+        log([exchange()], 1e9)
         lost = log.lost
         log._tick()
         await until(lambda: log.lost > lost)  # noqa: B023 (awaited at once)
@@ -88,7 +88,7 @@ async def test_lines_come_through_a_pipe_whole(tmp_path: Path):
     logs = [AccessLog("json", str(pipe)) for _ in range(3)]
     for number in range(60):
         for log in logs:
-            log(exchange(b"/%d-" % number + b"x" * 900), 101.0, 1e9)
+            log([exchange(b"/%d-" % number + b"x" * 900)], 1e9)
     for log in logs:
         log._hand_over()
     data = b""
@@ -116,7 +116,7 @@ async def test_line_of_any_length_goes_through_a_pipe_once(form, tmp_path: Path)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(form, str(pipe))
     for path in (b"/first", b"/" + b"x" * 30_000, b"/" + "ü".encode() * 9000, b"/last"):
-        log(exchange(path), 101.0, 1e9)
+        log([exchange(path)], 1e9)
     log.close()
     lines = os.read(reader, 1 << 20).decode().splitlines()
     os.close(reader)

@@ -27,8 +27,14 @@ class Gateway:
 
     def __init__(self, worker: Any, records: list[Any]) -> None:
         self.worker = worker
-        self.records = records
+        self._records = records
         self.clients: list[Client] = []
+
+    @property
+    def records(self) -> list[Any]:
+        """Of all that have ended."""
+        self.worker.settle()
+        return self._records
 
     @property
     def port(self) -> int:
@@ -66,7 +72,7 @@ def recorded(records: list[Any]) -> Any:
     """A taker of exchanges that keeps the record of each."""
     from gwproxy.telemetry.record import Record
 
-    return lambda exchange, now, wall: records.append(Record(exchange, now, wall))
+    return lambda ended, epoch: records.extend(Record(one, epoch) for one in ended)
 
 
 async def start_gateway(text: str, origin: Served | None = None, **values: object) -> Gateway:

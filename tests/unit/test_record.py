@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Sender
 from gwproxy.telemetry.histogram import quantile
-from gwproxy.telemetry.record import Record, Recorder
+from gwproxy.telemetry.record import AT_ONCE, Record, Recorder
 from gwproxy.telemetry.secrets import ALWAYS, SECRET, folded, secret_names, without_secrets, without_segments
 from gwproxy.wire.receiver import Receiver
 
@@ -49,9 +49,7 @@ def test_query_without_secrets_is_as_it_came(query):
 def test_redaction_touches_nothing_but_the_secrets(pairs):
     clean = [(name, value.replace(b"&", b"")) for name, value in pairs]
     query = b"?" + b"&".join(name + b"=" + value for name, value in clean)
-    shown = b"?" + b"&".join(
-        name + b"=" + (SECRET if name == b"token" else value) for name, value in clean
-    )
+    shown = b"?" + b"&".join(name + b"=" + (SECRET if name == b"token" else value) for name, value in clean)
     assert without_secrets(query) == (shown if b"=" in query else query)
 
 
@@ -63,7 +61,10 @@ def test_further_names_are_secret_too_and_the_known_ones_stay():
     assert {folded("API-Key"), "token"} <= names
 
 
-@given(st.lists(st.binary(max_size=5).map(lambda each: each.replace(b"/", b"")), min_size=1, max_size=6), st.data())
+@given(
+    st.lists(st.binary(max_size=5).map(lambda each: each.replace(b"/", b"")), min_size=1, max_size=6),
+    st.data(),
+)
 def test_segments_are_taken_out_one_by_one(raw, data):
     secrets = data.draw(st.sets(st.integers(0, len(raw) - 1)))
     shown = without_segments(raw, tuple(secrets)).split(b"/")[1:]
@@ -88,7 +89,8 @@ def test_record_tells_times_from_the_exchanges_start():
     one = exchange()
     one.first_byte = 100.0125
     one.connect_s, one.waited_s = 0.0005, 0.25
-    record = Record(one, 100.5, 5000.0)
+    one.ended = 100.5
+    record = Record(one, 4899.5)
     assert (record.total_ms, record.first_byte_ms, record.connect_ms, record.waited_ms) == (
         500.0,
         12.5,
@@ -96,12 +98,12 @@ def test_record_tells_times_from_the_exchanges_start():
         250.0,
     )
     assert record.time == 4999.5
-    assert Record(exchange(), 100.5, 5000.0).first_byte_ms is None
+    assert Record(exchange(), 4899.5).first_byte_ms is None
 
 
 def test_record_tells_who_asked_for_what():
     one = exchange(b"/p%20q?token=hush&z=1")
-    record = Record(one, 101.0, 0.0)
+    record = Record(one, 0.0)
     told = (record.method, record.host, record.path, record.address, record.user_agent, record.request_id)
     assert told == ("GET", "a.test", "/p%20q?token=[redacted]&z=1", "192.0.2.7", "probe/1", "r-1")
     assert (record.route, record.service, record.target, record.code) == (None, None, None, None)
@@ -110,18 +112,18 @@ def test_record_tells_who_asked_for_what():
 def test_record_tells_the_cause_that_the_caller_is_not_told():
     one = exchange()
     one.code, one.error = "bad_gateway", GatewayError("bad_gateway", "Request to x failed", cause="refused")
-    record = Record(one, 101.0, 0.0)
+    record = Record(one, 0.0)
     assert (record.code, record.cause) == ("bad_gateway", "refused")
 
 
 def test_record_has_every_field_in_one_order():
-    told = Record(exchange(), 101.0, 0.0).as_dict()
+    told = Record(exchange(), 0.0).as_dict()
     assert sorted(told) == sorted(Record.__slots__)
     assert next(iter(told)) == "time"
 
 
 def test_bytes_that_are_no_text_stay_readable():
-    assert Record(exchange(b"/\xff\xfe"), 101.0, 0.0).path == "/\\xff\\xfe"
+    assert Record(exchange(b"/\xff\xfe"), 0.0).path == "/\\xff\\xfe"
 
 
 def test_counters_add_up():
@@ -144,9 +146,24 @@ def test_counters_add_up():
 
 def test_recorder_counts_also_where_nobody_wants_records():
     taken: list[Record] = []
-    loud = Recorder(lambda: 101.0, lambda one, now, wall: taken.append(Record(one, now, wall)))
+    loud = Recorder(
+        lambda: 101.0, lambda ended, epoch: taken.extend(Record(one, epoch) for one in ended), lambda: 5001.0
+    )
     quiet = Recorder(lambda: 101.0, None)
     quiet(exchange())
     loud(exchange())
     assert (quiet.counters.exchanges, loud.counters.exchanges) == (1, 1)
-    assert [record.total_ms for record in taken] == [1000.0]
+    assert [(record.total_ms, record.time) for record in taken] == [(1000.0, 5000.0)]
+
+
+def test_recorder_hands_on_as_soon_as_many_have_ended_each_once_and_in_order():
+    taken: list[list[Exchange]] = []
+    record = Recorder(lambda: 101.0, lambda ended, epoch: taken.append(ended))
+    all_of_them = [exchange() for _ in range(AT_ONCE + 3)]
+    for one in all_of_them:
+        record(one)
+    assert [len(some) for some in taken] == [AT_ONCE]
+    record.settle()
+    record.settle()
+    assert [one for some in taken for one in some] == all_of_them
+    assert record.counters.exchanges == AT_ONCE + 3
