@@ -24,9 +24,10 @@ class Callers:
     ended with `Connection: close`, `streams_ended` the streams that did not go on for ever.
     """
 
-    def __init__(self, port: int, *, post: bytes = POST) -> None:
+    def __init__(self, port: int, *, post: bytes = POST, get: bytes = GET) -> None:
         self.port = port
         self.post = post
+        self.get = get
         self.answered = 0
         self.failures: list[str] = []
         self.reconnected = 0
@@ -81,7 +82,7 @@ class Callers:
         while not self._stop:
             pair = await self._connected()
             if pair is not None:
-                await self._ask(*pair, GET)
+                await self._ask(*pair, self.get)
                 pair[1].close()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bool:

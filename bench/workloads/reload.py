@@ -20,8 +20,10 @@ from bench.workloads.base import Outcome, Workload
 from bench.workloads.memory import for_each, warm_up
 
 KEPT = 200
+NEW = 8
 POST = b"POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
-SIGNALS = {"nginx": signal.SIGHUP, "haproxy": signal.SIGUSR2, "gwproxy": signal.SIGHUP}
+GET = b"GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+SIGNALS = {"nginx": signal.SIGHUP, "haproxy": signal.SIGUSR2, "gwproxy": signal.SIGHUP, "gwproxy-workers": signal.SIGHUP}
 PAUSE_S = 0.5
 ROUTE = '\n[[routes]]\npath = "/reload/{}"\nservice = "origin"\n'
 
@@ -39,15 +41,15 @@ def _contender(contender: Contender) -> Contender:
 
 def _change(running: Running, number: int) -> None:
     """A route more in gwproxy's file; to the others any reload is the same."""
-    file = running.child.log.parent / "gwproxy.toml"
+    file = running.child.log.parent / f"{running.contender.peer.name}.toml"
     if file.exists():
         with file.open("a") as text:
             text.write(ROUTE.format(number))
 
 
 async def _load(running: Running, seconds: float, reloads: int) -> dict[str, Any]:
-    callers = Callers(running.port, post=POST)
-    callers.start(kept=KEPT)
+    callers = Callers(running.port, post=POST, get=GET)
+    callers.start(kept=KEPT, new=NEW)
     await asyncio.sleep(seconds)
     before, callers.took_s = sorted(callers.took_s), []
     callers.failures.clear()
@@ -77,7 +79,7 @@ def _measure(course: Course, contender: Contender) -> tuple[list[str], dict[str,
     running = course.start(_contender(contender))
     try:
         warm_up(running)
-        seconds, reloads = (2.0, 5) if course.limits.quick else (5.0, 20)
+        seconds, reloads = (2.0, 5) if course.limits.quick else (5.0, 50)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(_load(running, seconds, reloads))
     finally:
@@ -97,4 +99,6 @@ def _run(course: Course) -> Outcome:
     return for_each(course, head, _measure)
 
 
-WORKLOAD = Workload("reload", f"{KEPT} kept POST callers while the proxy is reloaded twice a second", _run)
+WORKLOAD = Workload(
+    "reload", f"{KEPT} kept POST callers, {NEW} that connect anew, while the proxy is reloaded twice a second", _run
+)
