@@ -23,7 +23,9 @@ KEPT = 200
 NEW = 8
 POST = b"POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
 GET = b"GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-SIGNALS = {"nginx": signal.SIGHUP, "haproxy": signal.SIGUSR2, "gwproxy": signal.SIGHUP, "gwproxy-workers": signal.SIGHUP}
+SIGNALS = {
+    "nginx": signal.SIGHUP, "haproxy": signal.SIGUSR2, "gwproxy": signal.SIGHUP, "gwproxy-workers": signal.SIGHUP,
+}  # fmt: skip
 PAUSE_S = 0.5
 ROUTE = '\n[[routes]]\npath = "/reload/{}"\nservice = "origin"\n'
 
