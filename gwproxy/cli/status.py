@@ -22,6 +22,8 @@ from gwproxy.cli.operate import asked, runtime_option
 @click.option("--watch", is_flag=True, help="Again every second, until Ctrl-C.")
 def status(runtime: Path | None, as_json: bool, watch: bool) -> None:
     """Tell what a running gateway does: its workers, connections and requests."""
+    if as_json and watch:
+        raise click.UsageError("--json tells once: leave out --watch, or ask again yourself")
     found = asked(runtime, "status")
     if as_json:
         click.echo(json.dumps(found, indent=2))

@@ -35,6 +35,7 @@ _POSITIVE = {"exclusiveMinimum": 0}
 Timeout = Annotated[Duration, Meta(extra_json_schema=_POSITIVE)]
 Bound = Annotated[Size, Meta(extra_json_schema=_POSITIVE)]
 Count = Annotated[int, Meta(ge=1)]
+Processes = Annotated[int, Meta(ge=1, le=1024)]
 Whole = Annotated[int, Meta(ge=0)]
 
 Path = Annotated[str, Meta(pattern="^/", title='a path that begins with "/"')]

@@ -19,6 +19,7 @@ from gwproxy.config.forms import (
     MethodName,
     Name,
     Path,
+    Processes,
     Secret,
     Text,
     Timeout,
@@ -74,7 +75,7 @@ class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         says('Addresses: "host:port", "[::1]:8080", "unix:/path/to.sock", or "fd:NAME" (socket activation).'),
     ] = ("127.0.0.1:8080",)
     workers: Annotated[
-        Count | Literal["auto"], says('Processes sharing the listeners; "auto" is one per core.')
+        Processes | Literal["auto"], says('Processes sharing the listeners; "auto" is one per core.')
     ] = 1
     trusted_proxies: Annotated[
         tuple[Text, ...], says("Networks whose forwarded headers are believed; nobody's when empty.")

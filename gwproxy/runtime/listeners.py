@@ -103,11 +103,12 @@ class Listeners:
         return names
 
     def only(self, sockets: Mapping[str, socket.socket]) -> None:
-        """Close all but these."""
+        """Close all but these, and remove the files of those that were bound here."""
         for name in [name for name in self._held if name not in sockets]:
             sock = self._held.pop(name)
             if not name.startswith("fd:"):
                 # What was handed over may be asked for again, and cannot be had a second time.
+                _unlink(sock)
                 sock.close()
 
     def shown(self) -> list[str]:
@@ -127,12 +128,23 @@ class Listeners:
         return {name: sock for name, sock in self._held.items() if not name.startswith("fd:")}
 
     def close(self) -> None:
-        """Close all."""
-        self.only({})
+        """Close all. Files of unix sockets stay: systemd may keep what is behind them for the next gateway."""
+        for sock in self.own.values():
+            sock.close()
+        self._held.clear()
         for sockets in self._inherited.values():
             for sock in sockets:
                 sock.close()
         self._inherited.clear()
+
+
+def _unlink(sock: socket.socket) -> None:
+    path = sock.getsockname()
+    if sock.family != socket.AF_UNIX or not path:
+        return
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
 
 
 def shown(sock: socket.socket) -> str:

@@ -20,6 +20,7 @@ USES = [
     (["routes", "none.toml"], 1, "none.toml: cannot be read: No such file or directory\n"),
     (["routes", "bad.toml"], 1, "bad.toml:2:1: not TOML; "),
     (["schema", "a.toml"], 2, "unexpected extra argument (a.toml)"),
+    (["status", "--json", "--watch"], 2, "--json tells once"),
     (["explain", "a.toml", "GET"], 2, "Missing argument 'URL'"),
     (["explain", "none.toml", "GET", "/a"], 1, "none.toml: cannot be read: "),
     (["explain", "a.toml", "http://x/a", "GET"], 2, "METHOD comes before URL: GET http://x/a"),

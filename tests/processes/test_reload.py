@@ -73,6 +73,17 @@ async def test_listener_moves_without_closing_a_connection(write, gwproxy, conne
         await asyncio.open_connection("127.0.0.1", first)
 
 
+async def test_unix_listener_that_is_given_up_leaves_no_file(tmp_path, gwproxy):
+    file, path = tmp_path / "routes.toml", tmp_path / "http.sock"
+    text = '[gateway]\nlisten = [{}]\n[[routes]]\npath = "/"\nrespond = {{ status = 200 }}\n'
+    file.write_text(text.format(f'"127.0.0.1:0", "unix:{path}"'))
+    await (await gwproxy("run", file)).port()
+    assert path.exists()
+    file.write_text(text.format('"127.0.0.1:0"'))
+    assert (await gwproxy.told("reload"))[0] == 0
+    assert not path.exists()
+
+
 async def test_listener_that_cannot_be_had_refuses_the_reload(write, gwproxy, connect, free_port):
     process = await gwproxy("run", write())
     caller = await connect(await process.port())
