@@ -7,6 +7,7 @@ are caught, so that nothing behind that place needs to know asyncio's or the ker
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Final
 
 
@@ -43,6 +44,7 @@ WORDS: Final[dict[str, tuple[int, str]]] = {
     "body_too_large": (413, "Content Too Large"),
     "uri_too_long": (414, "URI Too Long"),
     "expectation_failed": (417, "Expectation Failed"),
+    "rate_limited": (429, "Too Many Requests"),
     "head_too_large": (431, "Request Header Fields Too Large"),
     "internal_error": (500, "Internal Server Error"),
     "unsupported_transfer_coding": (501, "Not Implemented"),
@@ -57,6 +59,8 @@ WORDS: Final[dict[str, tuple[int, str]]] = {
     "loop_detected": (508, "Loop Detected"),
 }
 
+NO_MEMBERS: Final[Mapping[str, object]] = {}
+
 CLIENT_CLOSED = 499
 """Logged, never sent: the caller left before its answer was whole."""
 
@@ -66,6 +70,7 @@ class GatewayError(Exception):
 
     `code` is a key of WORDS, `detail` one sentence for the caller (it never repeats what the caller or the service
     sent), `cause` what the log may know beyond it. `close` asks that the caller's connection end with the reply.
+    `members` are further ones of the problem's body (RFC 9457 section 3.2).
     `unsent` says that no byte of the request was written to the target, so that another attempt is always allowed;
     `reused` that the connection had served before, so that a stale one may be the whole reason.
     """
@@ -83,6 +88,7 @@ class GatewayError(Exception):
         reused: bool = False,
         retry_after_s: int = 0,
         fields: tuple[tuple[bytes, bytes], ...] = (),
+        members: Mapping[str, object] = NO_MEMBERS,
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -95,6 +101,7 @@ class GatewayError(Exception):
         self.reused = reused
         self.retry_after_s = retry_after_s
         self.fields = fields
+        self.members = members
 
     @property
     def status(self) -> int:

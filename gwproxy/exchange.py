@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from gwproxy.limits.decision import Decision
     from gwproxy.wire.fields import Fields
     from gwproxy.wire.flow import Body
     from gwproxy.wire.request import RequestHead
@@ -28,7 +29,10 @@ class Sender:
     proxy's, and `looped` that this very gateway has forwarded the request before.
     """
 
-    __slots__ = ("address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "told", "trusted")
+    __slots__ = (
+        "address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "told", "trusted",
+        "who",
+    )  # fmt: skip
 
     def __init__(self, address: str = "", proto: bytes = b"http", host: bytes = b"") -> None:
         self.address = address
@@ -39,6 +43,8 @@ class Sender:
         self.looped = False
         # Its share of an access log line, once rendered (telemetry/line.py).
         self.told = b""
+        # Under which name its address is counted, once asked for (limits/caller.py).
+        self.who = ""
         self.proto = proto
         self.host = host
 
@@ -48,8 +54,8 @@ class Exchange:
 
     __slots__ = (
         "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "ended",
-        "error", "first_byte", "head", "method", "path", "query", "raw", "request_id", "reused", "route", "sender",
-        "sent", "service", "started", "status", "target", "tries", "waited_s",
+        "error", "first_byte", "head", "limits", "method", "path", "query", "raw", "request_id", "reused", "route",
+        "sender", "sent", "service", "started", "status", "target", "tries", "waited_s",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, sender: Sender, started: float) -> None:
@@ -83,6 +89,8 @@ class Exchange:
         self.tries = 0
         self.reused = False
         self.ended = 0.0
+        # What its limits said, where the route has any.
+        self.limits: Decision | None = None
 
 
 class Reply:

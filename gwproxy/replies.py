@@ -65,6 +65,7 @@ def problem(error: GatewayError, request_id: bytes) -> Reply:
             "error": error.detail,
             "code": error.code,
             "request_id": request_id.decode("latin-1"),
+            **error.members,
         }
     )
     lines = _PROBLEM + date_line()

@@ -56,6 +56,9 @@ def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
         yield "param", f"{name} = {value}"
     if told.route:
         yield "who", told.who
+    for limit in told.limits:
+        yield "limit", limit
+    if told.route:
         yield "answer", told.answer["says"]
     for asked in told.asks:
         yield "asks", asked

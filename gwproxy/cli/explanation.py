@@ -15,6 +15,7 @@ from gwproxy.deadlines import NEVER
 from gwproxy.egress.request import Times
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Sender
+from gwproxy.limits.spec import EVERYBODY, LimitSpec
 from gwproxy.snapshot.order import Up, checks_of
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
 from gwproxy.steps.protect import too_large
@@ -33,6 +34,7 @@ class Explanation:
     route: dict[str, Any] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     who: str = "anonymous"
+    limits: list[str] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     asks: list[str] = field(default_factory=list)
     timeouts: dict[str, str] = field(default_factory=dict)
@@ -86,6 +88,7 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
     told.answer = answer
     told.max_body = str(Size(route.max_body))
     told.lost = lost(loaded, snapshot, exchange, route)
+    told.limits = [_limit(spec) for spec in route.limits]
     told.not_in_force = [str(notice) for notice in not_in_force_for(loaded.config, route)]
     if exchange.head.fields.get(b"authorization") is not None:
         told.who = "anonymous: no credential is read yet"
@@ -105,6 +108,18 @@ def _pass_checks(exchange: Exchange, route: CompiledRoute) -> None:
         raise GatewayError(
             "not_implemented", "Aggregations are not in force yet", blame=Blame.GATEWAY, phase=Phase.POLICY
         )
+
+
+def _limit(spec: LimitSpec) -> str:
+    """One limit, with whom it counts and where."""
+    if spec.kind in ("day", "month"):
+        much = f"{spec.requests} a {spec.kind} (UTC)"
+    elif spec.kind == "bucket":
+        much = f"{spec.requests} at once, filled in {Duration(spec.window_us / 1e6)}"
+    else:
+        much = f"{spec.requests} in {Duration(spec.window_us / 1e6)}, {spec.kind}"
+    whose = {EVERYBODY: "everybody together", "principal": "each caller, by address while anonymous"}
+    return f"{spec.name}: {much}; {whose.get(spec.by, f'each {spec.by}')}; key {spec.key}"
 
 
 def _verdict(answer: dict[str, Any]) -> str:

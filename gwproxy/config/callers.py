@@ -9,6 +9,14 @@ from msgspec import Meta, Struct, field
 from gwproxy.config.forms import SOME, Choice, Count, Credential, Name, Secret, Text, Timeout, Word, says
 from gwproxy.config.units import Duration
 
+# RFC 9110 section 5.6.2 for the header's name.
+By = Annotated[
+    str,
+    Meta(
+        pattern=r"^(principal|address|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)$",
+        title='"principal", "address" or "header:NAME"',
+    ),
+]
 Access = Literal["public", "authenticated", "aggregations"]
 # No "none", and no way to write it: RFC 8725 section 3.1.
 Algorithm = Literal[
@@ -28,6 +36,15 @@ Algorithm = Literal[
 ]
 
 
+class Quota(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """So many requests in a day or a month of the calendar, in UTC."""
+
+    requests: Annotated[Count, says("Requests allowed in one period.")]
+    period: Annotated[
+        Literal["day", "month"], says("From midnight to midnight, or from the first to the first of a month.")
+    ]
+
+
 class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """So many requests in a window, and a burst on top."""
 
@@ -36,6 +53,21 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     burst: Annotated[
         Count | None,
         says("Capacity of a token bucket that refills at requests / window; none when left out."),
+    ] = None
+    precision: Annotated[
+        Literal["exact", "hard"] | None,
+        says(
+            "exact refuses nobody too early, at 8 bytes a request; hard keeps 61 counters. Neither lets more through. "
+            "Left out: exact up to 4096 requests."
+        ),
+    ] = None
+    quota: Annotated[Quota | None, says("A second bound, by day or month.")] = None
+    by: Annotated[
+        By | None,
+        says(
+            "Who is counted by itself. Left out: everybody together for global, a service and a route, else the "
+            "principal, who is known by address while anonymous."
+        ),
     ] = None
 
 
@@ -51,6 +83,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     everybody: Annotated[Limit | None, says("All callers of all routes together.")] = field(
         default=None, name="global"
     )
+    ipv6_prefix: Annotated[
+        Annotated[int, Meta(ge=16, le=128)],
+        says("How many bits of an IPv6 address tell callers apart: a customer has at least a /64."),
+    ] = 64
+    max_callers: Annotated[
+        Count,
+        says(
+            "Callers that each limit remembers in this process. Beyond it the oldest that are not being refused are "
+            "forgotten; where all are, others share one counter."
+        ),
+    ] = 1_000_000
 
 
 class Tier(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Final
 
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Problem
-from gwproxy.config.rules import addresses, listeners, paths, references, routes, services, ties, urls
+from gwproxy.config.rules import addresses, limits, listeners, paths, references, routes, services, ties, urls
 
 Rule = Callable[[Loaded], Iterator[Problem]]
 
@@ -23,6 +23,7 @@ OF_ONE_FILE: Final[tuple[Rule, ...]] = (
     listeners.listeners,
     listeners.admin_token,
     services.tls,
+    limits.limits,
     references.parts,
     routes.methods,
     routes.repeated_methods,

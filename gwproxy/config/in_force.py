@@ -10,7 +10,7 @@ from msgspec import Struct
 from gwproxy.config.either import all_routes, requires_auth
 from gwproxy.config.problems import Key, dotted
 from gwproxy.config.routes import Route
-from gwproxy.config.schema import Config, State
+from gwproxy.config.schema import Config
 
 # ignored: as if it were not written. closed: answered 401 to everybody. 501: let in, but answered 501.
 Effect = Literal["ignored", "closed", "501"]
@@ -45,7 +45,12 @@ def not_in_force(config: Config) -> list[Notice]:
             _aggregations(config),
             "aggregations do not exist yet: answered 501 once let in",
         ),
-        ("limits", "ignored", _limits(config), "limits are not counted yet: nothing is refused for them"),
+        (
+            "limits of several workers",
+            "ignored",
+            [("gateway", "workers")] if config.gateway.workers != 1 and any(_limit_keys(config)) else [],
+            "limits are counted by each worker for itself: no store is shared yet",
+        ),
         ("retries", "ignored", _of_services(config, "retries"), "requests are not sent again yet"),
         ("circuit breakers", "ignored", _of_services(config, "circuit_breaker"), "circuits never open yet"),
         (
@@ -63,7 +68,12 @@ def not_in_force(config: Config) -> list[Notice]:
             "CORS does not exist yet: no header of it is sent",
         ),
         ("admin", "ignored", [("admin",)] if config.admin else [], "there is no admin listener yet"),
-        ("state", "ignored", [("state",)] if config.state != State() else [], "nothing is stored yet"),
+        (
+            "state",
+            "ignored",
+            [] if config.state.url in ("", "memory://") else [("state", "url")],
+            "no store is asked yet: limits are counted in this process",
+        ),
     )
     return [_notice(feature, effect, list(keys), text) for feature, effect, keys, text in found if any(keys)]
 
@@ -91,10 +101,6 @@ def _balances(config: Config) -> list[Key]:
 
 def _caches(config: Config) -> list[Key]:
     return [("routes", index, "cache") for index, route in enumerate(config.routes) if route.cache]
-
-
-def _limits(config: Config) -> list[Key]:
-    return list(_limit_keys(config))
 
 
 def _limit_keys(config: Config) -> Iterator[Key]:

@@ -31,6 +31,7 @@ TRIES: Final = (
     Try("/demo/slow?seconds=9", 504, "after five: the service's timeout", "-i"),
     Try("/demo/fail?status=503", 503, "a service's own error, passed on untouched", "-i"),
     Try("/demo/closed", 503, "the gateway's own, by `maintenance = true`", "-i"),
+    Try("/demo/limited", 200, "three of these in ten seconds, then 429", "-i"),
     Try("/demo/events", 200, "ten events, one a second", "-N"),
     Try("/demo/download", 200, "100 MiB, streamed; ?bytes= for more", "-o /dev/null"),
     Try("/demo/upload", 200, "100 MiB the other way", "-T -", "head -c 100M /dev/zero | "),

@@ -9,6 +9,7 @@ from gwproxy.deadlines import Wheel
 from gwproxy.egress.connect import Connector
 from gwproxy.egress.pool import Pool
 from gwproxy.egress.resolver import Resolver
+from gwproxy.limits.memory import MemoryStore
 from gwproxy.snapshot.types import ServiceSpec, TargetSpec, TlsSpec
 
 log = logging.getLogger("gwproxy")
@@ -26,6 +27,7 @@ class Live:
         self.wheel = wheel
         self.draining = False
         self.resolver = Resolver(wheel.clock)
+        self.limits = MemoryStore(wheel.clock)
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()
 
@@ -60,11 +62,13 @@ class Live:
     def forget_used(self) -> None:
         """A binding begins: whatever it doesn't ask for will be retired by `retire_unused`."""
         self._used.clear()
+        self.limits.forget_used()
 
     def retire_unused(self) -> None:
         """The binding is in force: pools of targets that are gone close when their requests end."""
         for key in [key for key in self._pools if key not in self._used]:
             self._pools.pop(key).retire()
+        self.limits.settle_in()
 
     @property
     def all_pools(self) -> list[Pool]:

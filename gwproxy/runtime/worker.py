@@ -68,6 +68,7 @@ class Worker:
         Without them on those that `[gateway] listen` names. Raises ListenError, OSError (TLS files).
         """
         self._ready = ready = await self.prepare(self._loaded)
+        self.live.retire_unused()
         self._server = GatewayServer(
             ready.bound, self._wheel, ready.trust, RequestIds(), self._recorder.__call__
         )
@@ -138,8 +139,9 @@ class Worker:
         return self._recorder.counters
 
     def settle(self) -> None:
-        """Count, and hand to `record`, what has ended. To be called ten times a second."""
+        """Count, and hand to `record`, what has ended; forget callers long gone. To be called ten times a second."""
         self._recorder.settle()
+        self.live.limits.sweep()
 
     @property
     def ports(self) -> list[int]:

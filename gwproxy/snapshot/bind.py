@@ -11,10 +11,13 @@ from gwproxy.egress.balance.round_robin import RoundRobin
 from gwproxy.egress.pool import Pool
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
+from gwproxy.limits.decision import Plan
+from gwproxy.limits.spec import LimitSpec
 from gwproxy.replies import fixed
-from gwproxy.snapshot.order import Check, Finish, checks_of
+from gwproxy.snapshot.order import Check, Finish, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
+from gwproxy.steps.limit import Limiter
 
 SLICE = 500
 """Routes bound between two yields."""
@@ -31,8 +34,19 @@ class Pools(Protocol):
     wheel: Wheel
     draining: bool
 
+    @property
+    def limits(self) -> Store:
+        """Where limits are counted."""
+
     def pools(self, service: ServiceSpec) -> Sequence[tuple[Pool, int]]:
         """The pools of a service's targets with their weights: those there are, and new ones for new targets."""
+
+
+class Store(Protocol):
+    """Where limits are counted."""
+
+    def plan(self, specs: Sequence[LimitSpec]) -> Plan:
+        """What decides over `specs` together."""
 
 
 class BoundRoute:
@@ -43,7 +57,12 @@ class BoundRoute:
     __slots__ = ("checks", "conclude", "finishers", "logged", "respond", "secrets", "template")
 
     def __init__(
-        self, route: CompiledRoute, checks: tuple[Check, ...], respond: Responder, conclude: Conclude
+        self,
+        route: CompiledRoute,
+        checks: tuple[Check, ...],
+        finishers: tuple[Finish, ...],
+        respond: Responder,
+        conclude: Conclude,
     ) -> None:
         self.template = route.template
         self.logged = route.logged
@@ -51,7 +70,7 @@ class BoundRoute:
         self.checks = checks
         self.respond = respond
         self.conclude = conclude
-        self.finishers: tuple[Finish, ...] = ()
+        self.finishers = finishers
 
 
 class Bound:
@@ -70,7 +89,11 @@ def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
     routes = []
     for route in snapshot.routes:
-        routes.append(BoundRoute(route, checks_of(route, live), *_responder(route, balances, live)))
+        limiter = None
+        if route.limits:
+            limiter = Limiter(route.limits, live.limits.plan(route.limits), snapshot.ipv6_prefix)
+        checks, finishers = checks_of(route, live, limiter), finishers_of(limiter)
+        routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
         if len(routes) % SLICE == 0:
             yield
     return Bound(snapshot, routes)

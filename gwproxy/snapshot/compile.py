@@ -9,6 +9,7 @@ from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.deadlines import NEVER
 from gwproxy.egress.request import Times
+from gwproxy.snapshot.limits import limits_of
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
@@ -50,6 +51,7 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     services = {name: service_of(name, service) for name, service in config.services.items()}
     return Snapshot(
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
+        ipv6_prefix=config.limits.ipv6_prefix,
     )  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def _route(
         preserve_host=service.preserve_host if preserve is None and service is not None else bool(preserve),
         max_body=int(config.gateway.max_request_body if limit is None else limit),
         times=_times(service, route) if service is not None else None,
+        limits=() if where[0] == "gateway" else limits_of(config, route),
     )  # fmt: skip
 
 
@@ -98,6 +101,7 @@ def _aggregation(
         conditions=(), names=names, aggregation=True, logged=one.access_log, secrets=_secrets(names, secret),
         closed=bool(one.requires_auth or one.permissions),
         max_body=int(config.gateway.max_request_body),
+        limits=limits_of(config, one),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from gwproxy.wire.pattern import Pattern, rank
 if TYPE_CHECKING:
     from gwproxy.config.schema import Gateway
     from gwproxy.egress.request import Times
+    from gwproxy.limits.spec import LimitSpec
     from gwproxy.snapshot.router import Router
 
 
@@ -100,6 +101,7 @@ class CompiledRoute:
     preserve_host: bool = False
     max_body: int = 0
     times: Times | None = None
+    limits: tuple[LimitSpec, ...] = ()
 
     @property
     def key(self) -> str:
@@ -151,3 +153,4 @@ class Snapshot:
     services: dict[str, ServiceSpec]
     routes: tuple[CompiledRoute, ...]
     router: Router
+    ipv6_prefix: int = 64

@@ -37,8 +37,8 @@ _SENDER: Final = b'",'
 _PATH: Final = b'","path":"'
 _SIZES: Final = b',"cause":%b,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,"first_byte_ms":%b'
 _USUAL: Final = b',"cause":null,"bytes_in":%d,"bytes_out":%d,"total_ms":%.3f,"first_byte_ms":%.3f'
-_END: Final = b',"connect_ms":%b,"waited_ms":%b,"tries":%d,"reused":%b,"cache":null,"limit":null}\n'
-_USUAL_END: Final = tuple(_END % (b"0", b"0", 1, reused) for reused in (b"false", b"true"))
+_END: Final = b',"connect_ms":%b,"waited_ms":%b,"tries":%d,"reused":%b,"cache":null,"limit":%b}\n'
+_USUAL_END: Final = tuple(_END % (b"0", b"0", 1, reused, b"null") for reused in (b"false", b"true"))
 
 
 class Lines:
@@ -157,7 +157,7 @@ def _whole(
     exchange: Exchange, began: bytes, told: bytes, method: bytes, path: bytes, outcome: bytes, cause: int
 ) -> bytes:
     """A line with all that can be in it."""
-    started, first, error = exchange.started, exchange.first_byte, exchange.error
+    started, first, error, limits = exchange.started, exchange.first_byte, exchange.error, exchange.limits
     sizes = _SIZES % (
         b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
         (exchange.ended - started) * 1000, _milliseconds(first - started) if first else b"null",
@@ -165,6 +165,7 @@ def _whole(
     end = _END % (
         _milliseconds(exchange.connect_s), _milliseconds(exchange.waited_s), exchange.tries,
         b"true" if exchange.reused else b"false",
+        b"null" if limits is None or limits.refused is None else orjson.dumps(limits.refused.key[:200]),
     )  # fmt: skip
     return b"".join((
         began, exchange.request_id, _CORRELATION, exchange.correlation_id, _SENDER, told, method, _PATH, path,

@@ -1,4 +1,4 @@
-"""docs/cli.md shows what the command does."""
+"""docs/cli.md and docs/limits.md show what the command does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from gwproxy.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+PAGE = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("cli.md", "limits.md"))
 TRANSCRIPTS = re.findall(r"^```console\n\$ gwproxy (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SERVING = ("run", "demo")
 RUNNING = ("reload", "status", "upgrade")

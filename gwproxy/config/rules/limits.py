@@ -1,0 +1,51 @@
+"""Limits that could not do what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gwproxy.config.callers import Limit, RateLimit
+from gwproxy.config.either import all_routes
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Key, Problem
+
+MOST_EXACT = 1_000_000
+"""8 MB of times for one caller: beyond that `exact` is surely a mistake."""
+
+
+def limits(loaded: Loaded) -> Iterator[Problem]:
+    """Bursts, quotas and precisions that fit the limit which they stand on."""
+    for key, limit in _all(loaded):
+        highest = max([limit.requests, *(limit.tiers.values() if isinstance(limit, RateLimit) else ())])
+        if limit.precision == "exact" and highest > MOST_EXACT:
+            yield loaded.problem(
+                "limit_too_exact", (*key, "precision"), found=f"{highest} requests",
+                expected=f"at most {MOST_EXACT}", hint='exact keeps 8 bytes for each: leave it out, or write "hard"',
+            )  # fmt: skip
+        if limit.burst is not None and limit.burst > limit.requests:
+            yield loaded.problem(
+                "limit_without_effect", (*key, "burst"), found=str(limit.burst), expected=f"at most {limit.requests}",
+                hint="a window allows no more requests than that at once",
+            )  # fmt: skip
+        if limit.quota is not None and limit.quota.requests < limit.requests:
+            yield loaded.problem(
+                "limit_without_effect", (*key, "requests"), found=str(limit.requests),
+                expected=f"at most {limit.quota.requests}",
+                hint=f"a whole {limit.quota.period} has no more: raise the quota, or lower this",
+            )  # fmt: skip
+
+
+def _all(loaded: Loaded) -> Iterator[tuple[Key, Limit]]:
+    config = loaded.config
+    if config.limits.everybody is not None:
+        yield ("limits", "global"), config.limits.everybody
+    for name, tier in config.tiers.items():
+        yield ("tiers", name), tier
+    for name, service in config.services.items():
+        if service.limit is not None:
+            yield ("services", name, "limit"), service.limit
+        for word, limit in service.rate_limits.items():
+            yield ("services", name, "rate_limits", word), limit
+    for key, route in all_routes(config):
+        if route.limit is not None:
+            yield (*key, "limit"), route.limit

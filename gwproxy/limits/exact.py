@@ -1,0 +1,116 @@
+"""The exact sliding window: the times of the last allowed requests, in a ring.
+
+A window of `requests` is full exactly when the `requests`-th last allowed one is younger than the window. A caller with
+one request is a bare number, so that a million of them are to be had.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final
+
+from gwproxy.limits.level import MOST, Table
+from gwproxy.limits.spec import LimitSpec
+
+FIRST_SIZE: Final = 8
+
+
+class Ring:
+    """`used` times from `head` on, the oldest first."""
+
+    __slots__ = ("head", "times", "used")
+
+    def __init__(self, first: int) -> None:
+        self.times = array("q", (first, *([0] * (FIRST_SIZE - 1))))
+        self.head = 0
+        self.used = 1
+
+    def grow(self) -> None:
+        """Twice the room, the oldest at its beginning."""
+        times, head = self.times, self.head
+        self.times = times[head:] + times[:head] + array("q", bytes(8 * len(times)))
+        self.head = 0
+
+
+class Exact(Table[int | Ring]):
+    """Never more than `requests` in any window, and never a refusal that need not be."""
+
+    __slots__ = ("_oldest", "_used", "_window_us")
+
+    def __init__(self, spec: LimitSpec, most: int = MOST) -> None:
+        super().__init__(spec, spec.window_us, most)
+        self._window_us = spec.window_us
+        self._used = 0
+        self._oldest = 0
+
+    def look(self, who: str, now: int) -> int:
+        """How long `who` has to wait for a permit; 0 where there is one."""
+        state = self._look(who, now)
+        if state is None:
+            self._used = 0
+            return 0
+        window = self._window_us
+        if type(state) is int:
+            self._oldest = state
+            self._used = 1 if now - state < window else 0
+            return state + window - now if self._used >= self.spec.requests else 0
+        return self._look_at(state, now)  # type: ignore[arg-type]
+
+    def _look_at(self, ring: Ring, now: int) -> int:
+        times, head, used, window = ring.times, ring.head, ring.used, self._window_us
+        size = len(times)
+        while used and now - times[head] >= window:
+            head += 1
+            if head == size:
+                head = 0
+            used -= 1
+        ring.head, ring.used = head, used
+        self._used, self._oldest = used, times[head]
+        over = used - self.spec.requests
+        if over < 0:
+            return 0
+        # More than one over only where the limit has become smaller.
+        return times[(head + over) % size] + window - now
+
+    def take(self, now: int) -> None:
+        """Take the permit that was seen by `look`."""
+        state = self._state
+        if not self._used:
+            self._oldest = now
+        self._used += 1
+        if state is None:
+            self._young[self._who] = now
+        elif type(state) is int:
+            if self._used == 1:
+                self._young[self._who] = now
+            else:
+                ring = self._young[self._who] = Ring(state)
+                ring.times[1] = now
+                ring.used = 2
+        else:
+            self._add(state, now)  # type: ignore[arg-type]
+
+    def _add(self, ring: Ring, now: int) -> None:
+        if ring.used == len(ring.times):
+            ring.grow()
+        at = ring.head + ring.used
+        size = len(ring.times)
+        ring.times[at if at < size else at - size] = now
+        ring.used += 1
+
+    def left(self) -> int:
+        """Permits that who was looked at has left."""
+        return max(self.spec.requests - self._used, 0)
+
+    def renews(self, now: int) -> int:
+        """In which time there will be more permits left than now; 0 where none are used."""
+        return self._oldest + self._window_us - now if self._used else 0
+
+    def _blocked(self, state: int | Ring, now: int) -> bool:
+        if type(state) is int:
+            return self.spec.requests == 1 and now - state < self._window_us
+        return self._look_at(state, now) > 0  # type: ignore[arg-type]
+
+    def follow(self, before: Exact) -> None:
+        """Go on from what was known under another limit of the same kind."""
+        self._young, self._old, self._turn_us = before._young, before._old, before._turn_us

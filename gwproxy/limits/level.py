@@ -1,0 +1,121 @@
+"""One limit in this process: what each caller has used of it, in a table that forgets who has not come for a window.
+
+Two generations: who comes is in the young one; after a window the old one is dropped, since nobody in it has come for
+at least that long. No timer walks the table, and no list of who came when is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Generic, Protocol, TypeVar
+
+from gwproxy.limits.spec import LimitSpec
+
+MOST: Final = 1_000_000
+"""Callers that a table remembers, at the most."""
+TRIES: Final = 16
+"""Entries looked at to make room for one."""
+STRANGERS: Final = "\0"
+"""Under this name all are counted together for whom there is no room: as one caller, so that nobody gets in early."""
+
+S = TypeVar("S")
+
+
+class Level(Protocol):
+    """A limit, as a decision needs it: look at all, then take from all or from none.
+
+    Between `look` and what follows it nothing else may be asked of a level; times are microseconds.
+    """
+
+    spec: LimitSpec
+
+    def look(self, who: str, now: int) -> int:
+        """How long `who` has to wait for a permit; 0 where there is one."""
+
+    def take(self, now: int) -> None:
+        """Take the permit that was seen by `look`."""
+
+    def left(self) -> int:
+        """Permits that who was looked at has left."""
+
+    def renews(self, now: int) -> int:
+        """In which time there will be more permits left than now; 0 where none are used."""
+
+
+class Table(Generic[S]):
+    """What is known of each caller: a bounded number of entries, each for at least `keep_us` after it was used last."""
+
+    __slots__ = ("_dying", "_keep_us", "_most", "_old", "_state", "_turn_us", "_who", "_young", "spec")
+
+    def __init__(self, spec: LimitSpec, keep_us: int, most: int = MOST) -> None:
+        self.spec = spec
+        self._keep_us = keep_us
+        self._most = most
+        self._young: dict[str, S] = {}
+        self._old: dict[str, S] = {}
+        self._dying: list[dict[str, S]] = []
+        self._turn_us = 0
+        self._who = ""
+        self._state: S | None = None
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def _look(self, who: str, now: int) -> S | None:
+        if now >= self._turn_us:
+            self._turn(now)
+        state = self._young.get(who)
+        if state is None and self._old:
+            state = self._old.pop(who, None)
+            if state is not None:
+                self._young[who] = state
+        if state is None and len(self) >= self._most and not self._room(now):
+            who = STRANGERS
+            state = self._young.get(who)
+        self._who, self._state = who, state
+        return state
+
+    def _turn(self, now: int) -> None:
+        dying = [self._old]
+        if self._turn_us and now - self._turn_us >= self._keep_us:
+            # Nobody has come for so long that the young ones are of no use either.
+            dying.append(self._young)
+            self._young = {}
+        self._old, self._young = self._young, {}
+        self._dying += [some for some in dying if some]
+        self._turn_us = now + self._keep_us
+
+    def _room(self, now: int) -> bool:
+        """Forget somebody, of the older ones, who is not being refused."""
+        if not self._old:
+            self._old, self._young = self._young, {}
+            self._turn_us = now + self._keep_us
+        for _ in range(min(TRIES, len(self._old))):
+            who, state = self._old.popitem()
+            if who != STRANGERS and not self._blocked(state, now):
+                return True
+            self._young[who] = state
+        return False
+
+    def _blocked(self, state: S, now: int) -> bool:
+        raise NotImplementedError
+
+    def sweep(self, most: int) -> int:
+        """Free up to `most` entries that nobody needs any more, and give their number."""
+        count = 0
+        while self._dying and count < most:
+            if self._dying[-1]:
+                self._dying[-1].popitem()
+                count += 1
+            else:
+                self._dying.pop()
+        return count
+
+    def known(self, who: str) -> S | None:
+        """What is known of `who`."""
+        state = self._young.get(who)
+        return state if state is not None else self._old.get(who)
+
+    def forget(self, who: str) -> bool:
+        """Give `who` all permits back. Whether there was anything."""
+        found = self._young.pop(who, None) is not None
+        return self._old.pop(who, None) is not None or found

@@ -1,0 +1,43 @@
+"""What a limit allows, decided once from the configuration: the same for every store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["exact", "hard", "bucket", "day", "month"]
+"""exact, hard: a sliding window. bucket: a token bucket. day, month: a quota of the calendar's, in UTC."""
+
+SUBWINDOWS: Final = 60
+"""Parts of a `hard` window. The oldest part is counted whole, so that 1/60 of the limit at most is given away."""
+
+EVERYBODY: Final = ""
+"""Whom a limit counts that is not any caller's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSpec:
+    """One level of a request's limits.
+
+    `key` names it in the store, `name` to callers; `requests` is the most in a window of `window_us` microseconds
+    (of a bucket: how many it holds, and in which time it fills). `by` says who is counted by itself: "" is everybody
+    together, else "principal", "address" or "header:NAME". `told`: its remaining is the caller's business.
+    """
+
+    key: str
+    name: str
+    kind: Kind
+    requests: int
+    window_us: int
+    by: str = EVERYBODY
+    told: bool = False
+
+    @property
+    def step_us(self) -> int:
+        """How long a bucket takes for one permit; rounded up, so that it never gives more than its rate."""
+        return -(-self.window_us // self.requests)
+
+    @property
+    def part_us(self) -> int:
+        """How long a part of a `hard` window is; rounded up, so that the parts are never less than the window."""
+        return -(-self.window_us // SUBWINDOWS)

@@ -1,0 +1,80 @@
+"""Config → the limits that each route asks for, as they will be decided: together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from gwproxy.config.callers import Limit, RateLimit
+from gwproxy.config.either import hosts_of, methods_of
+from gwproxy.config.routes import Aggregation, Route
+from gwproxy.config.schema import Config
+from gwproxy.limits.spec import EVERYBODY, Kind, LimitSpec
+
+MOST_EXACT: Final = 4096
+"""Up to here a window is exact unless it says otherwise: a time of 8 bytes for each request."""
+ANONYMOUS: Final = "anonymous"
+"""The tier of a caller who has proved nothing."""
+PRINCIPAL: Final = "principal"
+_DAY_US: Final = 86_400_000_000
+_PERIODS: Final[dict[Kind, int]] = {"day": _DAY_US, "month": 31 * _DAY_US}
+
+
+def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -> tuple[LimitSpec, ...]:
+    """The limits that a caller of `tier` meets on this route, those of everybody first."""
+    found: list[LimitSpec] = []
+    if config.limits.everybody is not None:
+        found += _specs("global", "global", config.limits.everybody, EVERYBODY)
+    for name in _services(one):
+        limit = config.services[name].limit if name in config.services else None
+        if limit is not None:
+            found += _specs(f"service:{name}", name, limit, EVERYBODY)
+    if one.limit is not None:
+        found += _specs(f"route:{_place(one)}", "route", one.limit, EVERYBODY)
+    if tier in config.tiers:
+        found += _specs(f"tier:{tier}", tier, config.tiers[tier], PRINCIPAL)
+    named = _named(config, one)
+    if named is not None:
+        name, limit = named
+        found += _specs(f"limit:{one.service}.{name}", name, limit, PRINCIPAL, tier)  # type: ignore[union-attr]
+    return tuple(found)
+
+
+def _services(one: Route | Aggregation) -> tuple[str, ...]:
+    if isinstance(one, Route):
+        return (one.service,) if one.service else ()
+    return tuple(dict.fromkeys(part.service for part in one.parts))
+
+
+def _named(config: Config, one: Route | Aggregation) -> tuple[str, RateLimit] | None:
+    if not isinstance(one, Route) or one.service not in config.services:
+        return None
+    name = one.rate_limit or "default"
+    limit = config.services[one.service].rate_limits.get(name)
+    return None if limit is None else (name, limit)
+
+
+def _place(one: Route | Aggregation) -> str:
+    """A route's name that stays when others come before it in the file."""
+    conditions = one.headers.items() if isinstance(one, Route) else ()
+    words = (",".join(methods_of(one)), ",".join(hosts_of(one)) + one.path, *(f"{n}={v}" for n, v in conditions))
+    return " ".join(words)
+
+
+def _specs(key: str, name: str, limit: Limit, by: str, tier: str = "") -> Iterator[LimitSpec]:
+    """A limit's window, then its burst, then its quota."""
+    by = limit.by or by
+    told = by != EVERYBODY
+    requests = limit.tiers.get(tier, limit.requests) if isinstance(limit, RateLimit) else limit.requests
+    if isinstance(limit, RateLimit) and tier in limit.tiers:
+        # Else whoever changes tiers would go on from what the other tier used.
+        key = f"{key}@{tier}"
+    window_us = round(float(limit.window) * 1_000_000)
+    kind: Kind = limit.precision or ("exact" if requests <= MOST_EXACT else "hard")
+    yield LimitSpec(key, name, kind, requests, window_us, by, told)
+    if limit.burst is not None:
+        fills_us = -(-window_us * limit.burst // requests)
+        yield LimitSpec(f"{key}:burst", f"{name}-burst", "bucket", limit.burst, fills_us, by, told)
+    if limit.quota is not None:
+        kind = limit.quota.period
+        yield LimitSpec(f"{key}:{kind}", f"{name}-{kind}", kind, limit.quota.requests, _PERIODS[kind], by, told)

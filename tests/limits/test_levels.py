@@ -1,0 +1,183 @@
+"""Each kind of limit against a list of all that was ever allowed: what it promises, whatever the schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gwproxy.limits.level import STRANGERS
+from gwproxy.limits.memory import KINDS
+from gwproxy.limits.quota import period_of
+from gwproxy.limits.spec import SUBWINDOWS, Kind, LimitSpec
+
+START = 1_790_000_000_000_000
+SECOND = 1_000_000
+
+
+def level(kind: Kind, requests: int, window_us: int, most: int = 1000) -> Any:
+    return KINDS[kind](LimitSpec("k", "n", kind, requests, window_us, "principal", told=True), most)
+
+
+def ask(one: Any, now: int, who: str = "a") -> int:
+    """What one request of `who` has to wait; 0 where it was allowed."""
+    wait: int = one.look(who, now)
+    if wait == 0:
+        one.take(now)
+    return wait
+
+
+# Bursts, pauses around a window's length, and single microseconds.
+gaps = st.one_of(st.just(0), st.integers(0, 3), st.integers(0, 30), st.integers(90, 110), st.integers(0, 400))
+
+
+@given(st.integers(1, 12), st.lists(gaps, max_size=120))
+def test_exact_is_what_a_list_of_all_times_says(requests: int, schedule: list[int]):
+    window, now, one, allowed = 100, START, level("exact", requests, 100), []
+    for gap in schedule:
+        now += gap
+        counted = [at for at in allowed if now - at < window]
+        wait = ask(one, now)
+        if len(counted) < requests:
+            assert wait == 0
+            allowed.append(now)
+            assert one.left() == requests - len(counted) - 1
+            assert one.renews(now) == (counted[0] if counted else now) + window - now
+        else:
+            assert wait == counted[-requests] + window - now
+            assert one.left() == 0
+    for begin in allowed:
+        assert len([at for at in allowed if begin <= at < begin + window]) <= requests
+
+
+@given(st.integers(1, 12), st.lists(gaps, max_size=120))
+def test_hard_holds_in_every_window_and_gives_away_the_oldest_part_only(requests: int, schedule: list[int]):
+    window, now, one, allowed = 120, START, level("hard", requests, 120), []
+    part = -(-window // SUBWINDOWS)
+    for gap in schedule:
+        now += gap
+        wait = ask(one, now)
+        first = (now // part - SUBWINDOWS) * part
+        counted = [at for at in allowed if at >= first]
+        assert (wait == 0) == (len(counted) < requests)
+        if wait == 0:
+            allowed.append(now)
+    for begin in allowed:
+        assert len([at for at in allowed if begin <= at < begin + window]) <= requests
+
+
+@given(st.integers(1, 12), st.integers(1, 300), st.lists(gaps, max_size=120))
+def test_bucket_gives_what_it_holds_and_its_rate(requests: int, window: int, schedule: list[int]):
+    now, one, allowed = START, level("bucket", requests, window), []
+    step = -(-window // requests)
+    full = START
+    for gap in schedule:
+        now += gap
+        full = max(full, now)
+        wait = ask(one, now)
+        assert wait == max(full + step - requests * step - now, 0)
+        if wait == 0:
+            allowed.append(now)
+            full += step
+        assert one.left() == (requests * step - (full - now)) // step
+    for first, begin in enumerate(allowed):
+        for last, end in enumerate(allowed[first:], first):
+            assert last - first + 1 <= requests + (end - begin) * requests / window
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket", "day", "month"])
+@given(st.integers(1, 6), st.lists(gaps, min_size=1, max_size=60))
+def test_waiting_is_enough_and_a_microsecond_less_is_not(kind: Kind, requests: int, schedule: list[int]):
+    now, one = START, level(kind, requests, 100)
+    for gap in schedule:
+        now += gap
+        wait = ask(one, now)
+        if wait:
+            assert one.look("a", now + wait - 1) > 0
+            assert one.look("a", now + wait) == 0
+            # To look changes nothing but what is forgotten as time goes on.
+            now += wait
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket"])
+@given(st.lists(st.tuples(gaps, st.sampled_from("abc")), max_size=80))
+def test_callers_do_not_see_one_another(kind: Kind, schedule: list[tuple[int, str]]):
+    together, apart = level(kind, 3, 100), {who: level(kind, 3, 100) for who in "abc"}
+    now = START
+    for gap, who in schedule:
+        now += gap
+        assert ask(together, now, who) == ask(apart[who], now, who)
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket"])
+def test_what_nobody_uses_is_forgotten(kind: Kind):
+    one = level(kind, 3, 100)
+    for number in range(50):
+        ask(one, START + number, f"w{number}")
+    assert len(one) == 50
+    for turn in (1, 2, 3):
+        ask(one, START + turn * 1000, "other")
+    assert len(one) == 1
+    assert sum(one.sweep(7) for _ in range(20)) >= 50
+    assert one.sweep(7) == 0
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket", "day"])
+def test_table_is_bounded_and_lets_nobody_in_early(kind: Kind):
+    one = level(kind, 2, 10_000_000, most=20)
+    for _ in range(2):
+        assert ask(one, START, "over") == 0
+    for number in range(500):
+        ask(one, START + number, f"w{number}")
+        assert len(one) <= 21
+        assert one.look("over", START + number) > 0
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket", "day"])
+def test_when_all_that_are_known_are_being_refused_others_share_one_limit(kind: Kind):
+    one = level(kind, 1, 10_000_000, most=20)
+    for number in range(20):
+        assert ask(one, START, f"w{number}") == 0
+    assert [ask(one, START + 1, f"x{number}") > 0 for number in range(3)] == [False, True, True]
+    assert one.known(STRANGERS) is not None
+    assert len(one) == 21
+    assert all(one.look(f"w{number}", START + 2) for number in range(20))
+
+
+def test_smaller_limit_holds_at_once_and_a_larger_one_knows_what_was():
+    before = level("exact", 10, 100)
+    for number in range(10):
+        ask(before, START + number)
+    smaller, larger = level("exact", 4, 100), level("exact", 12, 100)
+    smaller.follow(before)
+    larger.follow(before)
+    # Six of ten leave before there are less than four.
+    assert smaller.look("a", START + 10) == 6 + 100 - 10
+    assert [larger.look("a", START + 10), larger.left()] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "moment", "begin", "end"),
+    [
+        ("day", "2026-02-28T23:59:59", "2026-02-28", "2026-03-01"),
+        ("day", "2028-02-28T00:00:00", "2028-02-28", "2028-02-29"),
+        ("month", "2026-12-31T23:59:59", "2026-12-01", "2027-01-01"),
+        ("month", "2026-01-31T12:00:00", "2026-01-01", "2026-02-01"),
+    ],
+)
+def test_periods_are_the_calendars(kind: Kind, moment: str, begin: str, end: str):
+    from datetime import UTC, datetime
+
+    def us(text: str) -> int:
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * SECOND
+
+    assert period_of(kind, us(moment)) == (us(begin), us(end))
+
+
+def test_quota_begins_anew_with_its_period():
+    one = level("day", 2, 86_400 * SECOND)
+    begin, end = period_of("day", START)
+    assert [ask(one, end - 3), ask(one, end - 2), ask(one, end - 1)] == [0, 0, 1]
+    assert [ask(one, end), one.left(), one.renews(end)] == [0, 1, 86_400 * SECOND]
