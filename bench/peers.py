@@ -80,9 +80,9 @@ def _haproxy(program: str, ground: Ground) -> list[str]:
     return [program, "-db", "-f", str(ground.folder / "haproxy.cfg")]
 
 
-def _envoy_argv(program: str, ground: Ground) -> list[str]:
+def _envoy_argv(file: str) -> Callable[[str, Ground], list[str]]:
     quiet = ["--log-level", "error", "--disable-hot-restart", "--concurrency", "1"]
-    return [program, "-c", str(ground.folder / "envoy.yaml"), *quiet]
+    return lambda program, ground: [program, "-c", str(ground.folder / file), *quiet]
 
 
 def _traefik(program: str, ground: Ground) -> list[str]:
@@ -113,7 +113,7 @@ PEERS: dict[str, Peer] = {
     for peer in (
         Peer("gwproxy", lambda: "python", _gwproxy("gwproxy.toml"), (), ("gwproxy.toml",)),
         Peer("nginx", _finder("nginx"), _nginx, ("-v",), ("nginx.conf",)),
-        Peer("envoy", _envoy, _envoy_argv, ("--version",), ("envoy.yaml",), wheels=WHEELS),
+        Peer("envoy", _envoy, _envoy_argv("envoy.yaml"), ("--version",), ("envoy.yaml",), wheels=WHEELS),
         Peer("haproxy", _finder("haproxy"), _haproxy, ("-v",), ("haproxy.cfg",)),
         Peer(
             "traefik",
@@ -130,11 +130,21 @@ PEERS: dict[str, Peer] = {
     )
 }
 
-# gwproxy itself with something more switched on; measured only where they are named.
+# Some of these with something more switched on; measured only where they are named.
 VARIANTS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
+        Peer(
+            "envoy-limits",
+            _envoy,
+            _envoy_argv("envoy-limits.yaml"),
+            ("--version",),
+            ("envoy-limits.yaml",),
+            note="with its local rate limit filter",
+            wheels=WHEELS,
+        ),
         _variant("gwproxy-log", "with an access log to a file"),
+        _variant("gwproxy-limits", "with three limits in memory, one of them the caller's own, which are told"),
         _variant("gwproxy-workers", "with two workers on its one core"),
     )
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from gwproxy.limits.decision import Decision
     from gwproxy.wire.fields import Fields
     from gwproxy.wire.flow import Body
     from gwproxy.wire.request import RequestHead
@@ -54,8 +53,8 @@ class Exchange:
 
     __slots__ = (
         "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "ended",
-        "error", "first_byte", "head", "limits", "method", "path", "query", "raw", "request_id", "reused", "route",
-        "sender", "sent", "service", "started", "status", "target", "tries", "waited_s",
+        "error", "first_byte", "head", "limits", "method", "path", "query", "raw", "refused_by", "request_id",
+        "reused", "route", "sender", "sent", "service", "started", "status", "target", "tries", "waited_s",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, sender: Sender, started: float) -> None:
@@ -89,8 +88,9 @@ class Exchange:
         self.tries = 0
         self.reused = False
         self.ended = 0.0
-        # What its limits said, where the route has any.
-        self.limits: Decision | None = None
+        # Field lines that tell of its limits, and the key of the one that refused.
+        self.limits = b""
+        self.refused_by = ""
 
 
 class Reply:

@@ -26,9 +26,17 @@ class Bucket(Table[int]):
         self._full_us = now if full is None else min(max(full, now), now + self._holds_us)
         return max(self._full_us + self._step_us - self._holds_us - now, 0)
 
-    def take(self, now: int) -> None:
-        """Take the permit that was seen by `look`."""
-        self._full_us += self._step_us
+    def enter(self, who: str, now: int) -> int:
+        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        wait = self.look(who, now)
+        if not wait:
+            self._full_us += self._step_us
+            self._young[self._who] = self._full_us
+        return wait
+
+    def leave(self) -> None:
+        """Give the permit back that `enter` has just taken, as if it had never been."""
+        self._full_us -= self._step_us
         self._young[self._who] = self._full_us
 
     def left(self) -> int:

@@ -12,28 +12,18 @@ from gwproxy.exchange import Exchange
 
 LONGEST: Final = 40
 Who = Callable[[Exchange], str]
-"""The caller's name, for one limit."""
+"""The caller's name for one limit, or "" where it is to be known by its address."""
 
 
-def who_by(by: str, ipv6_prefix: int) -> Who:
-    """What names a caller for a limit that says `by`."""
-    if not by:
-        return _everybody
-    if by.startswith("header:"):
-        return partial(_by_header, by.removeprefix("header:").lower().encode(), ipv6_prefix)
-    return partial(by_address, ipv6_prefix)
-
-
-def _everybody(exchange: Exchange) -> str:
-    return ""
+def who_by(by: str) -> Who | None:
+    """What names a caller for a limit that says `by`; None where it is the address."""
+    return partial(_by_header, by.removeprefix("header:").lower().encode()) if by.startswith("header:") else None
 
 
 def by_address(ipv6_prefix: int, exchange: Exchange) -> str:
-    """An address, or the network of one. Nobody can prove another identity yet."""
+    """The name of an address, or of its network. Nobody can prove another identity yet."""
     sender = exchange.sender
-    who: str = sender.who
-    if not who:
-        who = sender.who = f"a:{network_of(sender.address, ipv6_prefix)}"
+    sender.who = who = f"a:{network_of(sender.address, ipv6_prefix)}"
     return who
 
 
@@ -50,11 +40,10 @@ def network_of(address: str, ipv6_prefix: int) -> str:
     return str(ipaddress.IPv6Network((int(number), ipv6_prefix), strict=False))
 
 
-def _by_header(name: bytes, ipv6_prefix: int, exchange: Exchange) -> str:
-    """The value of a header; without it, the address."""
+def _by_header(name: bytes, exchange: Exchange) -> str:
     value = exchange.head.fields.get(name)
     if not value:
-        return by_address(ipv6_prefix, exchange)
+        return ""
     if len(value) <= LONGEST and value.isalnum():
         return f"h:{name.decode()}:{value.decode()}"
     # Whatever it is made of, and however long: no other's name can be made with it.

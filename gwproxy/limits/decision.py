@@ -1,43 +1,32 @@
-"""What was decided about a request: all its limits together."""
+"""What becomes of a request that its limits refuse, whatever store counts them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable
+from typing import Protocol
 
-from gwproxy.drive import Waiter
+from gwproxy.errors import GatewayError, Phase
+from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
-
-SECOND_US: Final = 1_000_000
-
-
-class Decision:
-    """`refused` is the limit that refuses for longest, None where all allow; `wait_us` until it no longer does.
-
-    `told` is the tightest of those limits that are the caller's own, with what is `left` of it and in which time it
-    `renews_us`; `now_us` is the store's time, since 1970.
-    """
-
-    __slots__ = ("left", "now_us", "refused", "renews_us", "told", "wait_us")
-
-    def __init__(
-        self, now_us: int, refused: LimitSpec | None, wait_us: int, told: LimitSpec | None, left: int, renews_us: int
-    ) -> None:
-        self.now_us = now_us
-        self.refused = refused
-        self.wait_us = wait_us
-        self.told = told
-        self.left = left
-        self.renews_us = renews_us
-
-    @property
-    def retry_after_s(self) -> int:
-        """Whole seconds after which all limits allow, as far as it is up to this caller; at least 1."""
-        return max(-(-self.wait_us // SECOND_US), 1)
+from gwproxy.limits.told import SECOND_US
 
 
 class Plan(Protocol):
-    """The limits that one route asks of a store, in one decision."""
+    """The limits of one route, in one decision. `tells`: whether any is the caller's own."""
 
-    def decide(self, whos: Sequence[str]) -> Decision | Waiter:
-        """Take a permit of each limit, or of none. `whos`: by limit, whose permit; a Waiter gives the Decision."""
+    tells: bool
+
+    def check(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Take a permit of each limit, or of none, and leave in `exchange.limits` what the caller is to be told.
+
+        An awaitable where the store has to be asked. Raises GatewayError (`rate_limited`) where a limit refuses.
+        """
+
+
+def refused(exchange: Exchange, spec: LimitSpec, wait_us: int) -> GatewayError:
+    """A request that would be more than `spec` allows, for as long as `wait_us`."""
+    exchange.refused_by = spec.key
+    return GatewayError(
+        "rate_limited", "Rate limit exceeded", phase=Phase.POLICY, cause=f"limit {spec.key}",
+        retry_after_s=max(-(-wait_us // SECOND_US), 1), members={"limit": spec.name},
+    )  # fmt: skip

@@ -35,11 +35,12 @@ class Ring:
 class Exact(Table[int | Ring]):
     """Never more than `requests` in any window, and never a refusal that need not be."""
 
-    __slots__ = ("_oldest", "_used", "_window_us")
+    __slots__ = ("_most_used", "_oldest", "_used", "_window_us")
 
     def __init__(self, spec: LimitSpec, most: int = MOST) -> None:
         super().__init__(spec, spec.window_us, most)
         self._window_us = spec.window_us
+        self._most_used = spec.requests
         self._used = 0
         self._oldest = 0
 
@@ -72,8 +73,42 @@ class Exact(Table[int | Ring]):
         # More than one over only where the limit has become smaller.
         return times[(head + over) % size] + window - now
 
-    def take(self, now: int) -> None:
-        """Take the permit that was seen by `look`."""
+    def enter(self, who: str, now: int) -> int:
+        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        ring = self._young.get(who)
+        if now < self._turn_us and type(ring) is Ring:
+            # What comes most, in as few steps as it takes.
+            times, head, used, window = ring.times, ring.head, ring.used, self._window_us
+            size = len(times)
+            while used and now - times[head] >= window:
+                head = head + 1 if head + 1 < size else 0
+                used -= 1
+            if used < self._most_used and used < size:
+                at = head + used
+                times[at if at < size else at - size] = now
+                self._oldest = times[head]
+                ring.head = head
+                self._used = ring.used = used + 1
+                self._state, self._who = ring, who
+                return 0
+        wait = self.look(who, now)
+        if not wait:
+            self._take(now)
+        return wait
+
+    def leave(self) -> None:
+        """Give the permit back that `enter` has just taken, as if it had never been."""
+        state = self._young[self._who]
+        self._used -= 1
+        if isinstance(state, Ring):
+            state.used -= 1
+        elif self._state is None:
+            del self._young[self._who]
+        else:
+            # It had gone by when another took its place.
+            self._young[self._who] = self._state
+
+    def _take(self, now: int) -> None:
         state = self._state
         if not self._used:
             self._oldest = now

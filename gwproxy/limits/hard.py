@@ -69,13 +69,23 @@ class Hard(Table[Parts]):
         over = state.total - self.spec.requests + 1
         return 0 if over <= 0 else state.leaves(over) * self._part_us - now
 
-    def take(self, now: int) -> None:
-        """Take the permit that was seen by `look`."""
+    def enter(self, who: str, now: int) -> int:
+        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        wait = self.look(who, now)
+        if not wait:
+            state = self._state
+            if state is None:
+                state = self._young[self._who] = self._state = Parts(now // self._part_us)
+            state.counts[state.last % PARTS] += 1
+            state.total += 1
+        return wait
+
+    def leave(self) -> None:
+        """Give the permit back that `enter` has just taken, as if it had never been."""
         state = self._state
-        if state is None:
-            state = self._young[self._who] = self._state = Parts(now // self._part_us)
-        state.counts[state.last % PARTS] += 1
-        state.total += 1
+        assert state is not None
+        state.counts[state.last % PARTS] -= 1
+        state.total -= 1
 
     def left(self) -> int:
         """Permits that who was looked at has left."""

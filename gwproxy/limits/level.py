@@ -21,9 +21,9 @@ S = TypeVar("S")
 
 
 class Level(Protocol):
-    """A limit, as a decision needs it: look at all, then take from all or from none.
+    """A limit, as a decision needs it: `enter` all of them, and where one refuses `leave` those entered before.
 
-    Between `look` and what follows it nothing else may be asked of a level; times are microseconds.
+    Between `look` or `enter` and what follows it nothing else may be asked of a level; times are microseconds.
     """
 
     spec: LimitSpec
@@ -31,8 +31,11 @@ class Level(Protocol):
     def look(self, who: str, now: int) -> int:
         """How long `who` has to wait for a permit; 0 where there is one."""
 
-    def take(self, now: int) -> None:
-        """Take the permit that was seen by `look`."""
+    def enter(self, who: str, now: int) -> int:
+        """Take a permit where there is one (0), else say how long `who` has to wait."""
+
+    def leave(self) -> None:
+        """Give the permit back that `enter` has just taken, as if it had never been."""
 
     def left(self) -> int:
         """Permits that who was looked at has left."""

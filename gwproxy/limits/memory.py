@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
+from gwproxy.errors import GatewayError
+from gwproxy.exchange import Exchange
 from gwproxy.limits.bucket import Bucket
-from gwproxy.limits.decision import Decision
+from gwproxy.limits.caller import by_address, who_by
+from gwproxy.limits.decision import refused
 from gwproxy.limits.exact import Exact
 from gwproxy.limits.hard import Hard
 from gwproxy.limits.level import MOST
 from gwproxy.limits.quota import Quota
+from gwproxy.limits.shared import Shared
 from gwproxy.limits.spec import LimitSpec
+from gwproxy.limits.told import Fields, filled
 
 KINDS: Final[dict[str, Any]] = {"exact": Exact, "hard": Hard, "bucket": Bucket, "day": Quota, "month": Quota}
 SWEPT_AT_ONCE: Final = 5000
@@ -22,12 +28,14 @@ SWEPT_AT_ONCE: Final = 5000
 class MemoryStore:
     """`memory://`. What it counted goes on over a reload, also where a limit has become another.
 
-    `clock`: monotonic seconds. A wall clock that is set meanwhile changes nothing until the gateway starts again.
+    `clock`: monotonic nanoseconds. A wall clock that is set meanwhile changes nothing until the gateway starts again.
     """
 
-    def __init__(self, clock: Callable[[], float], *, wall: float | None = None, most: int = MOST) -> None:
+    def __init__(
+        self, clock: Callable[[], int] = time.monotonic_ns, *, wall_ns: int | None = None, most: int = MOST
+    ) -> None:
         self.clock = clock
-        self._epoch = (time.time() if wall is None else wall) - clock()
+        self.epoch_us = (time.time_ns() if wall_ns is None else wall_ns) // 1000 - clock() // 1000
         self._most = most
         self._levels: dict[str, Any] = {}
         self._new: dict[str, Any] = {}
@@ -35,17 +43,18 @@ class MemoryStore:
 
     def now_us(self) -> int:
         """Microseconds since 1970, that never go back."""
-        return int((self.clock() + self._epoch) * 1_000_000)
+        return self.clock() // 1000 + self.epoch_us
 
-    def plan(self, specs: Sequence[LimitSpec]) -> MemoryPlan:
+    def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> MemoryPlan:
         """What decides over `specs` together, once `settle_in` has been called."""
-        return MemoryPlan(self, [self._level(spec) for spec in specs])
+        return MemoryPlan(self, [self._level(spec) for spec in specs], ipv6_prefix)
 
     def _level(self, spec: LimitSpec) -> Any:
         self._used.add(spec.key)
         level = self._new.get(spec.key) or self._levels.get(spec.key)
         if level is None or level.spec != spec:
-            level = self._new[spec.key] = KINDS[spec.kind](spec, self._most)
+            kind = Shared if spec.kind == "hard" and not spec.by else KINDS[spec.kind]
+            level = self._new[spec.key] = kind(spec, self._most)
         return level
 
     def forget_used(self) -> None:
@@ -85,35 +94,69 @@ class MemoryStore:
 
 
 class MemoryPlan:
-    """The limits of one route."""
+    """The limits of one route: the caller's own first, so that who is refused costs the others nothing."""
 
-    __slots__ = ("_levels", "_now_us", "_told")
+    __slots__ = ("_address", "_clock", "_epoch_us", "_fields", "_others", "_own", "_shared", "tells")
 
-    def __init__(self, store: MemoryStore, levels: Sequence[Any]) -> None:
-        self._now_us = store.now_us
-        self._levels = tuple(levels)
-        self._told = tuple(level for level in levels if level.spec.told)
+    def __init__(self, store: MemoryStore, levels: Sequence[Any], ipv6_prefix: int) -> None:
+        self._clock = store.clock
+        self._epoch_us = store.epoch_us
+        self._address = partial(by_address, ipv6_prefix)
+        # None names the caller by address, which is at hand.
+        self._own = tuple((level, who_by(level.spec.by)) for level in levels if level.spec.by)
+        everybody = [level for level in levels if not level.spec.by]
+        self._shared = tuple(level for level in everybody if type(level) is Shared)
+        self._others = tuple(level for level in everybody if type(level) is not Shared)
+        self.tells = bool(self._own)
+        fields = Fields([level.spec for level, _ in self._own])
+        self._fields = {level: fields.of(level.spec) for level, _ in self._own}
 
-    def decide(self, whos: Sequence[str]) -> Decision:
-        """Take a permit of each limit, or of none."""
-        now = self._now_us()
-        refused, longest = None, 0
-        levels = self._levels
-        for level, who in zip(levels, whos, strict=True):
-            wait = level.look(who, now)
-            if wait > longest:
-                refused, longest = level, wait
-        if refused is None:
-            for level in levels:
-                level.take(now)
-        tightest, least = None, 0
-        for level in self._told:
+    def check(self, exchange: Exchange) -> None:
+        """Take a permit of each limit, or of none. Raises GatewayError (`rate_limited`) where one refuses."""
+        now = self._clock() // 1000 + self._epoch_us
+        address = exchange.sender.who or self._address(exchange)
+        tightest: Any = None
+        least = 0
+        for level, who in self._own:
+            if level.enter(address if who is None else who(exchange) or address, now):
+                raise self._refused(exchange, address, now, level)
             left = level.left()
             if tightest is None or left < least:
                 tightest, least = level, left
-        if tightest is None:
-            return Decision(now, refused and refused.spec, longest, None, 0, 0)
-        if refused is not None and refused.spec.told:
-            # What is told with a refusal is the limit that refuses: waiting for it must be enough.
-            return Decision(now, refused.spec, longest, refused.spec, 0, longest)
-        return Decision(now, refused and refused.spec, longest, tightest.spec, least, tightest.renews(now))
+        for level in self._shared:
+            if now < level.end and level.total < level.most:
+                level.here += 1
+                level.total += 1
+            elif level.enter("", now):
+                raise self._refused(exchange, address, now, level)
+        for level in self._others:
+            if level.enter("", now):
+                raise self._refused(exchange, address, now, level)
+        if tightest is not None:
+            exchange.limits = filled(self._fields[tightest], least, now, tightest.renews(now))
+
+    def _refused(self, exchange: Exchange, address: str, now: int, refusing: Any) -> GatewayError:
+        """Give back what was taken before `refusing` said no; told is the limit that refuses for longest."""
+        for level in (*(own for own, _ in self._own), *self._shared, *self._others):
+            if level is refusing:
+                break
+            level.leave()
+        tightest: Any = None
+        longest, least, wait_us = refusing, 0, 0
+        for level, who in self._own:
+            wait = level.look(address if who is None else who(exchange) or address, now)
+            left = level.left()
+            if wait > wait_us:
+                longest, wait_us = level, wait
+            if tightest is None or left < least:
+                tightest, least = level, left
+        for level in (*self._shared, *self._others):
+            wait = level.look("", now)
+            if wait > wait_us:
+                longest, wait_us = level, wait
+        if longest in self._fields:
+            # Told with a refusal is the limit that refuses, so that to wait for it is enough.
+            exchange.limits = filled(self._fields[longest], 0, now, wait_us)
+        elif tightest is not None:
+            exchange.limits = filled(self._fields[tightest], least, now, tightest.renews(now))
+        return refused(exchange, longest.spec, wait_us)

@@ -43,9 +43,17 @@ class Quota(Table[int]):
         self._used = self._look(who, now) or 0
         return 0 if self._used < self.spec.requests else self._end_us - now
 
-    def take(self, now: int) -> None:
-        """Take the permit that was seen by `look`."""
-        self._used += 1
+    def enter(self, who: str, now: int) -> int:
+        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        wait = self.look(who, now)
+        if not wait:
+            self._used += 1
+            self._young[self._who] = self._used
+        return wait
+
+    def leave(self) -> None:
+        """Give the permit back that `enter` has just taken, as if it had never been."""
+        self._used -= 1
         self._young[self._who] = self._used
 
     def left(self) -> int:

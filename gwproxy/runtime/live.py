@@ -27,7 +27,7 @@ class Live:
         self.wheel = wheel
         self.draining = False
         self.resolver = Resolver(wheel.clock)
-        self.limits = MemoryStore(wheel.clock)
+        self.limits = MemoryStore()
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()
 

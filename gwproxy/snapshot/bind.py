@@ -17,7 +17,6 @@ from gwproxy.replies import fixed
 from gwproxy.snapshot.order import Check, Finish, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
-from gwproxy.steps.limit import Limiter
 
 SLICE = 500
 """Routes bound between two yields."""
@@ -45,7 +44,7 @@ class Pools(Protocol):
 class Store(Protocol):
     """Where limits are counted."""
 
-    def plan(self, specs: Sequence[LimitSpec]) -> Plan:
+    def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> Plan:
         """What decides over `specs` together."""
 
 
@@ -89,10 +88,8 @@ def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
     routes = []
     for route in snapshot.routes:
-        limiter = None
-        if route.limits:
-            limiter = Limiter(route.limits, live.limits.plan(route.limits), snapshot.ipv6_prefix)
-        checks, finishers = checks_of(route, live, limiter), finishers_of(limiter)
+        limits = live.limits.plan(route.limits, snapshot.ipv6_prefix) if route.limits else None
+        checks, finishers = checks_of(route, live, limits), finishers_of(limits)
         routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
         if len(routes) % SLICE == 0:
             yield

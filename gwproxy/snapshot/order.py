@@ -7,9 +7,10 @@ from functools import partial
 from typing import Final
 
 from gwproxy.exchange import Exchange, Reply
+from gwproxy.limits.decision import Plan
+from gwproxy.limits.told import finish
 from gwproxy.snapshot.types import CompiledRoute
 from gwproxy.steps.authenticate import closed
-from gwproxy.steps.limit import Limiter
 from gwproxy.steps.protect import Ending, not_ending, under_maintenance
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
@@ -25,23 +26,23 @@ class Up:
     draining = False
 
 
-def _readiness(route: CompiledRoute, gateway: Ending, limiter: Limiter | None) -> Check | None:
+def _readiness(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
     return partial(not_ending, gateway) if route.ready_only else None
 
 
-def _maintenance(route: CompiledRoute, gateway: Ending, limiter: Limiter | None) -> Check | None:
+def _maintenance(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
     return under_maintenance if route.maintenance else None
 
 
-def _limits(route: CompiledRoute, gateway: Ending, limiter: Limiter | None) -> Check | None:
-    return limiter.check if limiter is not None else None
+def _limits(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
+    return limits.check if limits is not None else None
 
 
-def _authentication(route: CompiledRoute, gateway: Ending, limiter: Limiter | None) -> Check | None:
+def _authentication(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
     return closed if route.closed else None
 
 
-ORDER: Final[tuple[Callable[[CompiledRoute, Ending, Limiter | None], Check | None], ...]] = (
+ORDER: Final[tuple[Callable[[CompiledRoute, Ending, Plan | None], Check | None], ...]] = (
     _readiness,
     _maintenance,
     _authentication,
@@ -49,12 +50,12 @@ ORDER: Final[tuple[Callable[[CompiledRoute, Ending, Limiter | None], Check | Non
 )
 
 
-def checks_of(route: CompiledRoute, gateway: Ending, limiter: Limiter | None = None) -> tuple[Check, ...]:
+def checks_of(route: CompiledRoute, gateway: Ending, limits: Plan | None = None) -> tuple[Check, ...]:
     """The checks that `route` uses, in order."""
-    built = (build(route, gateway, limiter) for build in ORDER)
+    built = (build(route, gateway, limits) for build in ORDER)
     return tuple(check for check in built if check is not None)
 
 
-def finishers_of(limiter: Limiter | None) -> tuple[Finish, ...]:
+def finishers_of(limits: Plan | None) -> tuple[Finish, ...]:
     """What adds fields to the replies of a route."""
-    return (limiter.finish,) if limiter is not None and limiter.tells else ()
+    return (finish,) if limits is not None and limits.tells else ()

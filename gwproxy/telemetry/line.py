@@ -157,7 +157,7 @@ def _whole(
     exchange: Exchange, began: bytes, told: bytes, method: bytes, path: bytes, outcome: bytes, cause: int
 ) -> bytes:
     """A line with all that can be in it."""
-    started, first, error, limits = exchange.started, exchange.first_byte, exchange.error, exchange.limits
+    started, first, error = exchange.started, exchange.first_byte, exchange.error
     sizes = _SIZES % (
         b"null" if error is None else _cause(error, cause), exchange.bytes_in, exchange.bytes_out,
         (exchange.ended - started) * 1000, _milliseconds(first - started) if first else b"null",
@@ -165,7 +165,7 @@ def _whole(
     end = _END % (
         _milliseconds(exchange.connect_s), _milliseconds(exchange.waited_s), exchange.tries,
         b"true" if exchange.reused else b"false",
-        b"null" if limits is None or limits.refused is None else orjson.dumps(limits.refused.key[:200]),
+        orjson.dumps(exchange.refused_by[:200] or None),
     )  # fmt: skip
     return b"".join((
         began, exchange.request_id, _CORRELATION, exchange.correlation_id, _SENDER, told, method, _PATH, path,

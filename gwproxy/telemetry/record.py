@@ -51,8 +51,7 @@ class Record:
         self.tries = exchange.tries
         self.reused = exchange.reused
         self.cache: str | None = None
-        refused = exchange.limits.refused if exchange.limits is not None else None
-        self.limit: str | None = None if refused is None else refused.key
+        self.limit: str | None = exchange.refused_by or None
 
     def as_dict(self) -> dict[str, Any]:
         """All fields by name, in the order that a line has them."""

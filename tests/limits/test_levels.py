@@ -23,9 +23,7 @@ def level(kind: Kind, requests: int, window_us: int, most: int = 1000) -> Any:
 
 def ask(one: Any, now: int, who: str = "a") -> int:
     """What one request of `who` has to wait; 0 where it was allowed."""
-    wait: int = one.look(who, now)
-    if wait == 0:
-        one.take(now)
+    wait: int = one.enter(who, now)
     return wait
 
 
