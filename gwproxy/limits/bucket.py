@@ -27,12 +27,13 @@ class Bucket(Table[int]):
         return max(self._full_us + self._step_us - self._holds_us - now, 0)
 
     def enter(self, who: str, now: int) -> int:
-        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
         wait = self.look(who, now)
-        if not wait:
-            self._full_us += self._step_us
-            self._young[self._who] = self._full_us
-        return wait
+        if wait:
+            return -wait
+        self._full_us += self._step_us
+        self._young[self._who] = self._full_us
+        return (self._holds_us - self._full_us + now) // self._step_us
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""

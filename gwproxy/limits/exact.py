@@ -74,7 +74,7 @@ class Exact(Table[int | Ring]):
         return times[(head + over) % size] + window - now
 
     def enter(self, who: str, now: int) -> int:
-        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
         ring = self._young.get(who)
         if now < self._turn_us and type(ring) is Ring:
             # What comes most, in as few steps as it takes.
@@ -90,11 +90,12 @@ class Exact(Table[int | Ring]):
                 ring.head = head
                 self._used = ring.used = used + 1
                 self._state, self._who = ring, who
-                return 0
+                return self._most_used - used - 1
         wait = self.look(who, now)
-        if not wait:
-            self._take(now)
-        return wait
+        if wait:
+            return -wait
+        self._take(now)
+        return self._most_used - self._used
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""

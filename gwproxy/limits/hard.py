@@ -70,15 +70,16 @@ class Hard(Table[Parts]):
         return 0 if over <= 0 else state.leaves(over) * self._part_us - now
 
     def enter(self, who: str, now: int) -> int:
-        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
         wait = self.look(who, now)
-        if not wait:
-            state = self._state
-            if state is None:
-                state = self._young[self._who] = self._state = Parts(now // self._part_us)
-            state.counts[state.last % PARTS] += 1
-            state.total += 1
-        return wait
+        if wait:
+            return -wait
+        state = self._state
+        if state is None:
+            state = self._young[self._who] = self._state = Parts(now // self._part_us)
+        state.counts[state.last % PARTS] += 1
+        state.total += 1
+        return self.spec.requests - state.total
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""

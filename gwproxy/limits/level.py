@@ -32,7 +32,7 @@ class Level(Protocol):
         """How long `who` has to wait for a permit; 0 where there is one."""
 
     def enter(self, who: str, now: int) -> int:
-        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""

@@ -18,7 +18,7 @@ from gwproxy.limits.level import MOST
 from gwproxy.limits.quota import Quota
 from gwproxy.limits.shared import Shared
 from gwproxy.limits.spec import LimitSpec
-from gwproxy.limits.told import Fields, filled
+from gwproxy.limits.told import SECOND_US, Fields, filled
 
 KINDS: Final[dict[str, Any]] = {"exact": Exact, "hard": Hard, "bucket": Bucket, "day": Quota, "month": Quota}
 SWEPT_AT_ONCE: Final = 5000
@@ -118,22 +118,26 @@ class MemoryPlan:
         tightest: Any = None
         least = 0
         for level, who in self._own:
-            if level.enter(address if who is None else who(exchange) or address, now):
+            left = level.enter(address if who is None else who(exchange) or address, now)
+            if left < 0:
                 raise self._refused(exchange, address, now, level)
-            left = level.left()
             if tightest is None or left < least:
                 tightest, least = level, left
         for level in self._shared:
             if now < level.end and level.total < level.most:
                 level.here += 1
                 level.total += 1
-            elif level.enter("", now):
+            elif level.enter("", now) < 0:
                 raise self._refused(exchange, address, now, level)
         for level in self._others:
-            if level.enter("", now):
+            if level.enter("", now) < 0:
                 raise self._refused(exchange, address, now, level)
         if tightest is not None:
-            exchange.limits = filled(self._fields[tightest], least, now, tightest.renews(now))
+            # As `filled` does, which would be another call.
+            renews = tightest.renews(now)
+            exchange.limits = self._fields[tightest] % (
+                least, -(-(now + renews) // SECOND_US), least, -(-renews // SECOND_US),
+            )  # fmt: skip
 
     def _refused(self, exchange: Exchange, address: str, now: int, refusing: Any) -> GatewayError:
         """Give back what was taken before `refusing` said no; told is the limit that refuses for longest."""

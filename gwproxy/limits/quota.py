@@ -44,12 +44,13 @@ class Quota(Table[int]):
         return 0 if self._used < self.spec.requests else self._end_us - now
 
     def enter(self, who: str, now: int) -> int:
-        """Take a permit where there is one (0), else say how long `who` has to wait."""
+        """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
         wait = self.look(who, now)
-        if not wait:
-            self._used += 1
-            self._young[self._who] = self._used
-        return wait
+        if wait:
+            return -wait
+        self._used += 1
+        self._young[self._who] = self._used
+        return self.spec.requests - self._used
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""

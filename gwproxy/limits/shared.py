@@ -46,16 +46,17 @@ class Shared:
         return self._parts.leaves(over) * self._part_us - now
 
     def enter(self, who: str, now: int) -> int:
-        """Take a permit where there is one (0), else say how long anybody has to wait."""
+        """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
         if now < self.end and self.total < self.most:
             self.here += 1
             self.total += 1
-            return 0
+            return self.most - self.total
         wait = self.look(who, now)
-        if not wait:
-            self.here += 1
-            self.total += 1
-        return wait
+        if wait:
+            return -wait
+        self.here += 1
+        self.total += 1
+        return self.most - self.total
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""

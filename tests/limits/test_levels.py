@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gwproxy.limits.hard import Hard
 from gwproxy.limits.level import STRANGERS
 from gwproxy.limits.memory import KINDS
 from gwproxy.limits.quota import period_of
+from gwproxy.limits.shared import Shared
 from gwproxy.limits.spec import SUBWINDOWS, Kind, LimitSpec
 
 START = 1_790_000_000_000_000
@@ -23,8 +25,9 @@ def level(kind: Kind, requests: int, window_us: int, most: int = 1000) -> Any:
 
 def ask(one: Any, now: int, who: str = "a") -> int:
     """What one request of `who` has to wait; 0 where it was allowed."""
-    wait: int = one.enter(who, now)
-    return wait
+    left: int = one.enter(who, now)
+    assert left < 0 or left == one.left()
+    return max(-left, 0)
 
 
 # Bursts, pauses around a window's length, and single microseconds.
@@ -179,3 +182,34 @@ def test_quota_begins_anew_with_its_period():
     begin, end = period_of("day", START)
     assert [ask(one, end - 3), ask(one, end - 2), ask(one, end - 1)] == [0, 0, 1]
     assert [ask(one, end), one.left(), one.renews(end)] == [0, 1, 86_400 * SECOND]
+
+
+@given(st.integers(1, 12), st.lists(gaps, max_size=120))
+def test_window_of_everybody_is_the_window_of_one(requests: int, schedule: list[int]):
+    spec = LimitSpec("k", "n", "hard", requests, 120)
+    shared, hard, now = Shared(spec), Hard(spec), START
+    for gap in schedule:
+        now += gap
+        assert shared.enter("", now) == hard.enter("", now)
+        assert shared.renews(now) == hard.renews(now)
+        assert shared.look("", now) == hard.look("", now)
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket", "day", "shared"])
+@given(st.integers(1, 6), st.lists(st.tuples(gaps, st.booleans()), max_size=80))
+def test_permit_given_back_was_never_taken(kind: str, requests: int, schedule: list[tuple[int, bool]]):
+    if kind == "shared":
+        spec = LimitSpec("k", "n", "hard", requests, 100)
+        disturbed, other = Shared(spec), Shared(spec)
+    else:
+        disturbed, other = (level(kind, requests, 100) for _ in range(2))  # type: ignore[arg-type]
+    now = START
+    for gap, stays in schedule:
+        now += gap
+        if stays:
+            assert disturbed.enter("a", now) == other.enter("a", now)
+        elif disturbed.enter("a", now) >= 0:
+            disturbed.leave()
+        assert disturbed.look("a", now) == other.look("a", now)
+        assert disturbed.left() == other.left()
+        assert disturbed.renews(now) == other.renews(now)
