@@ -52,6 +52,7 @@ WORDS: Final[dict[str, tuple[int, str]]] = {
     "bad_gateway": (502, "Bad Gateway"),
     "maintenance": (503, "Service Unavailable"),
     "overloaded": (503, "Service Unavailable"),
+    "state_unavailable": (503, "Service Unavailable"),
     "draining": (503, "Service Unavailable"),
     "too_many_connections": (503, "Service Unavailable"),
     "upstream_timeout": (504, "Gateway Timeout"),

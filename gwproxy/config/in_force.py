@@ -48,7 +48,7 @@ def not_in_force(config: Config) -> list[Notice]:
         (
             "limits of several workers",
             "ignored",
-            [("gateway", "workers")] if config.gateway.workers != 1 and any(_limit_keys(config)) else [],
+            [("gateway", "workers")] if _each_for_itself(config) else [],
             "limits are counted by each worker for itself: no store is shared yet",
         ),
         ("retries", "ignored", _of_services(config, "retries"), "requests are not sent again yet"),
@@ -71,11 +71,20 @@ def not_in_force(config: Config) -> list[Notice]:
         (
             "state",
             "ignored",
-            [] if config.state.url in ("", "memory://") else [("state", "url")],
-            "no store is asked yet: limits are counted in this process",
+            [("state", "url")] if config.state.url.startswith(_LATER) else [],
+            "this store is not asked yet: limits are counted in this process",
         ),
     )
     return [_notice(feature, effect, list(keys), text) for feature, effect, keys, text in found if any(keys)]
+
+
+_LATER = ("embedded://", "redis+")
+_SHARED = ("redis://", "rediss://", "unix://")
+
+
+def _each_for_itself(config: Config) -> bool:
+    several = config.gateway.workers != 1
+    return several and not config.state.url.startswith(_SHARED) and any(_limit_keys(config))
 
 
 def _notice(feature: str, effect: Effect, keys: list[Key], text: str) -> Notice:

@@ -47,12 +47,12 @@ class Level(Protocol):
 class Table(Generic[S]):
     """What is known of each caller: a bounded number of entries, each for at least `keep_us` after it was used last."""
 
-    __slots__ = ("_dying", "_keep_us", "_most", "_old", "_state", "_turn_us", "_who", "_young", "spec")
+    __slots__ = ("_dying", "_keep_us", "_old", "_state", "_turn_us", "_who", "_young", "most", "spec")
 
     def __init__(self, spec: LimitSpec, keep_us: int, most: int = MOST) -> None:
         self.spec = spec
         self._keep_us = keep_us
-        self._most = most
+        self.most = most
         self._young: dict[str, S] = {}
         self._old: dict[str, S] = {}
         self._dying: list[dict[str, S]] = []
@@ -71,7 +71,7 @@ class Table(Generic[S]):
             state = self._old.pop(who, None)
             if state is not None:
                 self._young[who] = state
-        if state is None and len(self) >= self._most and not self._room(now):
+        if state is None and len(self) >= self.most and not self._room(now):
             who = STRANGERS
             state = self._young.get(who)
         self._who, self._state = who, state
@@ -112,6 +112,11 @@ class Table(Generic[S]):
             else:
                 self._dying.pop()
         return count
+
+    def clear(self) -> None:
+        """Forget everybody."""
+        self._dying += [some for some in (self._young, self._old) if some]
+        self._young, self._old = {}, {}
 
     def known(self, who: str) -> S | None:
         """What is known of `who`."""

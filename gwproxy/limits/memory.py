@@ -32,11 +32,10 @@ class MemoryStore:
     """
 
     def __init__(
-        self, clock: Callable[[], int] = time.monotonic_ns, *, wall_ns: int | None = None, most: int = MOST
+        self, clock: Callable[[], int] = time.monotonic_ns, *, wall_ns: int | None = None
     ) -> None:
         self.clock = clock
         self.epoch_us = (time.time_ns() if wall_ns is None else wall_ns) // 1000 - clock() // 1000
-        self._most = most
         self._levels: dict[str, Any] = {}
         self._new: dict[str, Any] = {}
         self._used: set[str] = set()
@@ -54,7 +53,7 @@ class MemoryStore:
         level = self._new.get(spec.key) or self._levels.get(spec.key)
         if level is None or level.spec != spec:
             kind = Shared if spec.kind == "hard" and not spec.by else KINDS[spec.kind]
-            level = self._new[spec.key] = kind(spec, self._most)
+            level = self._new[spec.key] = kind(spec)
         return level
 
     def forget_used(self) -> None:
@@ -62,15 +61,31 @@ class MemoryStore:
         self._used.clear()
         self._new.clear()
 
-    def settle_in(self) -> None:
-        """What was bound last is in force: limits that changed go on from what was counted, others are forgotten."""
+    async def start(self) -> None:
+        """There is nobody to connect to."""
+
+    async def close(self) -> None:
+        """There is nobody to leave."""
+
+    def settle_in(self, most: int = MOST) -> None:
+        """What was bound last is in force: limits that changed go on from what was counted, others are forgotten.
+
+        `most`: callers that each limit remembers from here.
+        """
         for key, level in self._new.items():
             before = self._levels.get(key)
             if before is not None and type(before) is type(level):
                 level.follow(before)
         self._levels |= self._new
         self._levels = {key: level for key, level in self._levels.items() if key in self._used}
+        for level in self._levels.values():
+            level.most = most
         self._new.clear()
+
+    def clear(self) -> None:
+        """Forget all that was counted."""
+        for level in self._levels.values():
+            level.clear()
 
     def sweep(self) -> None:
         """Free what nobody needs any more, some at a time. To be called ten times a second."""
@@ -124,7 +139,7 @@ class MemoryPlan:
             if tightest is None or left < least:
                 tightest, least = level, left
         for level in self._shared:
-            if now < level.end and level.total < level.most:
+            if now < level.end and level.total < level.requests:
                 level.here += 1
                 level.total += 1
             elif level.enter("", now) < 0:

@@ -13,11 +13,13 @@ LONG_AGO: Final = -PARTS
 class Shared:
     """As `Hard`, of one caller: everybody. `here` is what the part that runs has counted, until it ends at `end`."""
 
-    __slots__ = ("_parts", "_part_us", "end", "here", "most", "spec", "total")
+    __slots__ = ("_parts", "_part_us", "end", "here", "most", "requests", "spec", "total")
 
     def __init__(self, spec: LimitSpec, most: int = 0) -> None:
         self.spec = spec
-        self.most = spec.requests
+        self.requests = spec.requests
+        # As for a table, which this is not.
+        self.most = most
         self._part_us = spec.part_us
         self._parts = Parts(LONG_AGO)
         self.end = 0
@@ -39,7 +41,7 @@ class Shared:
         """How long anybody has to wait for a permit; 0 where there is one."""
         if now >= self.end:
             self._move(now)
-        over = self.total - self.most + 1
+        over = self.total - self.requests + 1
         if over <= 0:
             return 0
         self._parts.counts[self._parts.last % PARTS] = self.here
@@ -47,16 +49,16 @@ class Shared:
 
     def enter(self, who: str, now: int) -> int:
         """Take a permit: what is left then, or minus the time that `who` has to wait for one."""
-        if now < self.end and self.total < self.most:
+        if now < self.end and self.total < self.requests:
             self.here += 1
             self.total += 1
-            return self.most - self.total
+            return self.requests - self.total
         wait = self.look(who, now)
         if wait:
             return -wait
         self.here += 1
         self.total += 1
-        return self.most - self.total
+        return self.requests - self.total
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""
@@ -65,7 +67,7 @@ class Shared:
 
     def left(self) -> int:
         """Permits that are left."""
-        return max(self.most - self.total, 0)
+        return max(self.requests - self.total, 0)
 
     def renews(self, now: int) -> int:
         """In which time there will be more permits left than now; 0 where none are used."""
@@ -78,11 +80,15 @@ class Shared:
         """What has been counted, where nobody is named."""
         return None if who else self._parts
 
+    def clear(self) -> None:
+        """Forget what was counted."""
+        self._parts, self.end, self.here, self.total = Parts(LONG_AGO), 0, 0, 0
+
     def forget(self, who: str) -> bool:
         """Give all permits back. Whether there were any."""
         found = not who and self.total > 0
         if found:
-            self._parts, self.end, self.here, self.total = Parts(LONG_AGO), 0, 0, 0
+            self.clear()
         return found
 
     def sweep(self, most: int) -> int:

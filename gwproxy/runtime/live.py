@@ -9,7 +9,9 @@ from gwproxy.deadlines import Wheel
 from gwproxy.egress.connect import Connector
 from gwproxy.egress.pool import Pool
 from gwproxy.egress.resolver import Resolver
+from gwproxy.limits.level import MOST
 from gwproxy.limits.memory import MemoryStore
+from gwproxy.limits.store import Store
 from gwproxy.snapshot.types import ServiceSpec, TargetSpec, TlsSpec
 
 log = logging.getLogger("gwproxy")
@@ -27,7 +29,7 @@ class Live:
         self.wheel = wheel
         self.draining = False
         self.resolver = Resolver(wheel.clock)
-        self.limits = MemoryStore()
+        self.limits: Store = MemoryStore()
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()
 
@@ -64,11 +66,14 @@ class Live:
         self._used.clear()
         self.limits.forget_used()
 
-    def retire_unused(self) -> None:
-        """The binding is in force: pools of targets that are gone close when their requests end."""
+    def retire_unused(self, callers: int = MOST) -> None:
+        """The binding is in force: pools of targets that are gone close when their requests end.
+
+        `callers` are the most that a limit remembers.
+        """
         for key in [key for key in self._pools if key not in self._used]:
             self._pools.pop(key).retire()
-        self.limits.settle_in()
+        self.limits.settle_in(callers)
 
     @property
     def all_pools(self) -> list[Pool]:
@@ -80,6 +85,7 @@ class Live:
         for pool in self._pools.values():
             pool.close()
         await self.resolver.close()
+        await self.limits.close()
         self.wheel.close()
 
 

@@ -20,7 +20,10 @@ from gwproxy.config.schema import Config
 from gwproxy.runtime.tls_files import unusable_files
 
 # Decided when the process starts: the name in Via, and where and how lines are written.
-NEEDS_RESTART: Final = (("gateway", "instance"), ("log", "access"), ("log", "file"), ("log", "format"))
+NEEDS_RESTART: Final = (
+    ("gateway", "instance"), ("log", "access"), ("log", "file"), ("log", "format"),
+    ("state", "url"), ("state", "prefix"), ("state", "timeout"), ("state", "on_failure"),
+)  # fmt: skip
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -80,5 +83,10 @@ def restart_keys(running: Config, wanted: Config) -> list[str]:
 
 def workers_of(reading: Reading) -> int:
     """How many workers a configuration asks for."""
-    asked = reading.loaded.config.gateway.workers
+    return processes_of(reading.loaded.config)
+
+
+def processes_of(config: Config) -> int:
+    """How many workers serve."""
+    asked = config.gateway.workers
     return len(os.sched_getaffinity(0)) if asked == "auto" else asked

@@ -16,10 +16,12 @@ from gwproxy.config.load import Loaded
 from gwproxy.deadlines import Wheel
 from gwproxy.ingress.forwarded import Trust
 from gwproxy.ingress.server import GatewayServer
+from gwproxy.limits.store import store_of
 from gwproxy.runtime.accepting import Accepting
 from gwproxy.runtime.collector import undisturbed
 from gwproxy.runtime.listeners import Listeners
 from gwproxy.runtime.live import Live
+from gwproxy.runtime.reading import processes_of
 from gwproxy.snapshot.bind import SLICE, Bound, bind
 from gwproxy.snapshot.compile import compile_slices
 from gwproxy.telemetry.ids import RequestIds
@@ -67,8 +69,11 @@ class Worker:
 
         Without them on those that `[gateway] listen` names. Raises ListenError, OSError (TLS files).
         """
+        config = self._loaded.config
+        self.live.limits = store_of(config.state, processes_of(config))
+        await self.live.limits.start()
         self._ready = ready = await self.prepare(self._loaded)
-        self.live.retire_unused()
+        self.live.retire_unused(config.limits.max_callers)
         self._server = GatewayServer(
             ready.bound, self._wheel, ready.trust, RequestIds(), self._recorder.__call__
         )
@@ -93,7 +98,7 @@ class Worker:
         # What has ended is told as the configuration that it was asked of says.
         self.settle()
         self.server.use(ready.bound, ready.trust)
-        self.live.retire_unused()
+        self.live.retire_unused(ready.loaded.config.limits.max_callers)
         if self._ready is not None:
             letting_go = asyncio.create_task(sliced(release(self._ready.routes())))
             self._letting_go.add(letting_go)
