@@ -13,6 +13,7 @@ from gwproxy.cli.told import Failed, refused
 from gwproxy.config.problems import ConfigError
 from gwproxy.runtime.folder import FolderError
 from gwproxy.runtime.listeners import ListenError
+from gwproxy.runtime.private_store import StoreError
 from gwproxy.runtime.serve import serve
 from gwproxy.runtime.supervisor import NoWorker
 
@@ -32,5 +33,5 @@ def run(file: Path, runtime: Path | None) -> None:
         raise refused(file, error.problems) from None
     except ListenError as error:
         raise Failed(str(error)) from None
-    except (FolderError, NoWorker, OSError) as error:
+    except (FolderError, StoreError, NoWorker, OSError) as error:
         raise Failed(f"gwproxy: {error}") from None

@@ -67,3 +67,10 @@ def route_at(config: Config, key: RouteKey) -> Route | Aggregation:
 def path_key(key: RouteKey) -> Key:
     """Where the path of a route is written."""
     return key if key[0] == "gateway" else (*key, "path")
+
+
+def has_limits(config: Config) -> bool:
+    """Whether anything in the file limits callers."""
+    of_services = any(service.limit or service.rate_limits for service in config.services.values())
+    of_routes = any(route.limit for _, route in all_routes(config))
+    return bool(config.limits.everybody or config.tiers or of_services or of_routes)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
 
 from gwproxy.config.either import all_routes, requires_auth
 from gwproxy.config.problems import Key, dotted
-from gwproxy.config.routes import Route
 from gwproxy.config.schema import Config
 
 # ignored: as if it were not written. closed: answered 401 to everybody. 501: let in, but answered 501.
@@ -45,12 +44,6 @@ def not_in_force(config: Config) -> list[Notice]:
             _aggregations(config),
             "aggregations do not exist yet: answered 501 once let in",
         ),
-        (
-            "limits of several workers",
-            "ignored",
-            [("gateway", "workers")] if _each_for_itself(config) else [],
-            "limits are counted by each worker for itself: no store is shared yet",
-        ),
         ("retries", "ignored", _of_services(config, "retries"), "requests are not sent again yet"),
         ("circuit breakers", "ignored", _of_services(config, "circuit_breaker"), "circuits never open yet"),
         (
@@ -78,13 +71,7 @@ def not_in_force(config: Config) -> list[Notice]:
     return [_notice(feature, effect, list(keys), text) for feature, effect, keys, text in found if any(keys)]
 
 
-_LATER = ("embedded://", "redis+")
-_SHARED = ("redis://", "rediss://", "unix://")
-
-
-def _each_for_itself(config: Config) -> bool:
-    several = config.gateway.workers != 1
-    return several and not config.state.url.startswith(_SHARED) and any(_limit_keys(config))
+_LATER = ("redis+",)
 
 
 def _notice(feature: str, effect: Effect, keys: list[Key], text: str) -> Notice:
@@ -110,16 +97,3 @@ def _balances(config: Config) -> list[Key]:
 
 def _caches(config: Config) -> list[Key]:
     return [("routes", index, "cache") for index, route in enumerate(config.routes) if route.cache]
-
-
-def _limit_keys(config: Config) -> Iterator[Key]:
-    if config.limits.everybody:
-        yield "limits", "global"
-    yield from (("tiers", name) for name in config.tiers)
-    yield from _of_services(config, "limit")
-    yield from _of_services(config, "rate_limits")
-    for key, route in all_routes(config):
-        if route.limit:
-            yield (*key, "limit")
-        if isinstance(route, Route) and route.rate_limit:
-            yield (*key, "rate_limit")

@@ -45,6 +45,7 @@ KINDS: Final[dict[str, Kind]] = {
     "bad_size": Kind("shape", "not a size"),
     "unknown_service": Kind("reference", "unknown service"),
     "unknown_limit": Kind("reference", "unknown limit"),
+    "state_not_shared": Kind("reference", "limits would be counted apart"),
     "limit_too_exact": Kind("reference", "limit keeps too much of each caller"),
     "limit_without_effect": Kind("reference", "limit never refuses", "warning"),
     "unknown_tier": Kind("reference", "unknown tier"),

@@ -12,11 +12,11 @@ from gwproxy.state.address import SPOKEN, address_of
 Store = MemoryStore | RedisStore
 
 
-def store_of(state: State, processes: int) -> Store:
+def store_of(url: str, state: State, processes: int) -> Store:
     """A store, not started yet. `processes` share what is allowed while it fails."""
-    if urlsplit(state.url).scheme not in SPOKEN:
+    if urlsplit(url).scheme not in SPOKEN:
         return MemoryStore()
     return RedisStore(
-        address_of(state.url), prefix=state.prefix, timeout_s=float(state.timeout), on_failure=state.on_failure,
+        address_of(url), prefix=state.prefix, timeout_s=float(state.timeout), on_failure=state.on_failure,
         share=processes,
     )  # fmt: skip

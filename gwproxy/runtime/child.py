@@ -230,7 +230,7 @@ class Child:
             self._lines = AccessLog(logs.format, logs.file)
             self._lines.use(logs.sample, logs.redact)
             self._held.callback(self._lines.close)
-        worker = Worker(loaded, record=self._lines, instance=message.instance)
+        worker = Worker(loaded, record=self._lines, instance=message.instance, store=message.store)
         # It has its routes before it has its sockets, which it is given by the first swap.
         await worker.start({})
         self._worker = worker

@@ -31,12 +31,14 @@ class Message(Struct, frozen=True, tag=True, array_like=True):
 class Prepare(Message, frozen=True):
     """Compile the configuration of `generation` and go on serving the one in force.
 
-    With it come descriptors: the configuration, then a listening socket for each of `listeners`.
+    With it come descriptors: the configuration, then a listening socket for each of `listeners`. `store` is where
+    limits are counted, where the file leaves that to the gateway.
     """
 
     generation: int
     instance: str
     listeners: tuple[str, ...]
+    store: str = ""
 
 
 class Swap(Message, frozen=True):

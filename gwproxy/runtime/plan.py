@@ -14,11 +14,11 @@ class Plan:
     """A configuration packed for workers, and the listening sockets that belong to it, by address."""
 
     def __init__(
-        self, generation: int, reading: Reading, sockets: Mapping[str, socket.socket], instance: str
+        self, generation: int, reading: Reading, sockets: Mapping[str, socket.socket], instance: str, store: str
     ) -> None:
         self.reading = reading
         self.sockets = dict(sockets)
-        self.message = Prepare(generation, instance, tuple(self.sockets))
+        self.message = Prepare(generation, instance, tuple(self.sockets), store)
         self._file = os.memfd_create(f"gwproxy-{generation}", os.MFD_CLOEXEC)
         with open(self._file, "wb", closefd=False) as file:
             file.write(packed(reading.loaded))

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from gwproxy.config.check import check, ordered
+from gwproxy.config.either import has_limits
 from gwproxy.config.in_force import not_in_force
 from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded, LoadError
@@ -74,7 +75,9 @@ def _unusable(loaded: Loaded) -> Iterator[Problem]:
 
 def restart_keys(running: Config, wanted: Config) -> list[str]:
     """The keys in which `wanted` differs from what runs, and that only a restart can change."""
-    return [
+    counted = not running.state.url and has_limits(wanted) and processes_of(running) == 1 < processes_of(wanted)
+    # What was counted by one process can't be by several, and no server of our own is there.
+    return ["gateway.workers"] * counted + [
         dotted((table, key))
         for table, key in NEEDS_RESTART
         if getattr(getattr(running, table), key) != getattr(getattr(wanted, table), key)

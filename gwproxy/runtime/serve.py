@@ -13,6 +13,7 @@ from gwproxy.runtime.control import Control
 from gwproxy.runtime.folder import RuntimeFolder
 from gwproxy.runtime.held_back import hear, hold_back
 from gwproxy.runtime.log import logging_to
+from gwproxy.runtime.private_store import PrivateStore
 from gwproxy.runtime.reading import read_aside
 from gwproxy.runtime.signals import signals
 from gwproxy.runtime.supervisor import Supervisor
@@ -22,7 +23,7 @@ from gwproxy.runtime.upgrade import VARIABLE, inherited_legacy
 async def serve(path: Path, environ: Mapping[str, str], runtime: Path) -> None:
     """Serve the file at `path` until a signal ends it. Workers write access lines to stdout; all else is on stderr.
 
-    Raises ConfigError, FolderError, ListenError, NoWorker or OSError before it serves.
+    Raises ConfigError, FolderError, ListenError, StoreError, NoWorker or OSError before it serves.
     """
     # Its threads hear no signals: one that did while code is exchanged would take the signal with it.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2, initializer=hold_back))
@@ -35,11 +36,14 @@ async def serve(path: Path, environ: Mapping[str, str], runtime: Path) -> None:
         held.enter_context(logging_to(sys.stderr, reading.loaded.config.log.format))
         folder = RuntimeFolder.inherited(runtime, legacy.lock) if legacy else RuntimeFolder.held(runtime)
         held.callback(folder.close)
-        supervisor = Supervisor(path, environ, folder, asked, legacy)
+        store = PrivateStore(folder.path / "store.sock", legacy.store if legacy else 0)
+        supervisor = Supervisor(path, environ, folder, asked, store, legacy)
         verbs = {"reload": supervisor.reload, "status": supervisor.status, "upgrade": supervisor.upgrade}
         control = Control(folder.socket, verbs)
         await control.start()
         try:
+            await store.start(reading.loaded.config)
             await supervisor.run(reading)
         finally:
             await control.close()
+            await store.close()

@@ -26,6 +26,7 @@ from gwproxy.runtime.listeners import ListenError, Listeners, told_with_place
 from gwproxy.runtime.member import DRAINING, ENDED, SERVING, Member
 from gwproxy.runtime.outcome import Outcome, refusal
 from gwproxy.runtime.plan import Plan
+from gwproxy.runtime.private_store import PrivateStore
 from gwproxy.runtime.reading import Reading, read_aside, restart_keys, workers_of
 from gwproxy.runtime.signals import Asked, whenever
 from gwproxy.runtime.status import Status, services_of
@@ -51,13 +52,14 @@ class Supervisor:
 
     def __init__(
         self, path: Path, environ: Mapping[str, str], folder: RuntimeFolder, asked: Asked,
-        legacy: Legacy | None = None,
+        store: PrivateStore, legacy: Legacy | None = None,
     ) -> None:  # fmt: skip
         self._path = path
         self._environ = environ
         self._folder = folder
         self._asked = asked
         self._legacy = legacy
+        self._store = store
         if legacy is None:
             self._listeners = Listeners(inherited(environ))
         else:
@@ -111,7 +113,7 @@ class Supervisor:
             sockets = self._listeners.opened(gateway.listen)
         self._systemd.forget(self._listeners.unclaimed())
         self._descriptors = allow_descriptors(gateway.max_connections)
-        self._plan = Plan(legacy.generation + 1 if legacy else 1, reading, sockets, instance)
+        self._plan = Plan(legacy.generation + 1 if legacy else 1, reading, sockets, instance, self._store.url)
         if legacy is not None:
             await self._succeed(legacy, reading)
         else:
@@ -196,7 +198,7 @@ class Supervisor:
         sockets, named = self._listeners.fds
         legacy = Legacy(
             generation=self.plan.generation, instance=self.plan.message.instance, began=self._began,
-            lock=self._folder.lock, sockets=sockets, inherited=named,
+            lock=self._folder.lock, sockets=sockets, inherited=named, store=self._store.pid,
             gone=self.fleet.gone, orphans=self.fleet.hands.orphans,
             workers=tuple(member.left for member in self.fleet.members if member.state in (SERVING, DRAINING)),
         )  # fmt: skip
@@ -237,7 +239,8 @@ class Supervisor:
             )
         with told_with_place(reading.loaded):
             sockets = self._listeners.opened(reading.loaded.config.gateway.listen)
-        plan = Plan(self.plan.generation + 1, reading, sockets, self.plan.message.instance)
+        instance, store = self.plan.message.instance, self._store.url
+        plan = Plan(self.plan.generation + 1, reading, sockets, instance, store)
         prepared, why = await self.fleet.prepare(plan)
         if why or self._stopping:
             plan.close()

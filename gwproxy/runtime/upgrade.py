@@ -42,7 +42,7 @@ class Left(Struct, frozen=True):
 
 
 class Legacy(Struct, frozen=True, kw_only=True):
-    """Everything that lives on, by descriptor."""
+    """Everything that lives on, by descriptor; `store` is the process that limits are counted in, 0 for none."""
 
     generation: int
     instance: str
@@ -53,6 +53,7 @@ class Legacy(Struct, frozen=True, kw_only=True):
     workers: tuple[Left, ...]
     orphans: list[int]
     gone: Tally
+    store: int = 0
 
     @property
     def fds(self) -> list[int]:

@@ -49,11 +49,12 @@ class Worker:
     """Serves one configuration after another on the same sockets.
 
     `record` gets the exchanges that have ended, some at a time; without it they are only counted. `instance` is its
-    name in Via.
+    name in Via, `store` where limits are counted, where that is not for the file to say.
     """
 
-    def __init__(self, loaded: Loaded, record: Taker | None = None, *, instance: str = "") -> None:
+    def __init__(self, loaded: Loaded, record: Taker | None = None, *, instance: str = "", store: str = "") -> None:
         self._loaded = loaded
+        self._store = store
         self._ready: Ready | None = None
         self._letting_go: set[asyncio.Task[None]] = set()
         self._instance = instance or loaded.config.gateway.instance or secrets.token_hex(4)
@@ -70,7 +71,7 @@ class Worker:
         Without them on those that `[gateway] listen` names. Raises ListenError, OSError (TLS files).
         """
         config = self._loaded.config
-        self.live.limits = store_of(config.state, processes_of(config))
+        self.live.limits = store_of(self._store or config.state.url, config.state, processes_of(config))
         await self.live.limits.start()
         self._ready = ready = await self.prepare(self._loaded)
         self.live.retire_unused(config.limits.max_callers)

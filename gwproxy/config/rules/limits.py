@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gwproxy.config.callers import Limit, RateLimit
-from gwproxy.config.either import all_routes
+from gwproxy.config.either import all_routes, has_limits
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem
 
@@ -33,6 +33,16 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
                 expected=f"at most {limit.quota.requests}",
                 hint=f"a whole {limit.quota.period} has no more: raise the quota, or lower this",
             )  # fmt: skip
+
+
+def stores(loaded: Loaded) -> Iterator[Problem]:
+    """Several workers count limits in a store that they share."""
+    config = loaded.config
+    if config.state.url == "memory://" and config.gateway.workers != 1 and has_limits(config):
+        yield loaded.problem(
+            "state_not_shared", ("state", "url"), found="memory://", expected="a store that all workers share",
+            hint="each would count for itself: leave it out for a server of the gateway's own, or set workers = 1",
+        )  # fmt: skip
 
 
 def _all(loaded: Loaded) -> Iterator[tuple[Key, Limit]]:
