@@ -1,7 +1,7 @@
 """The loop that every request goes through: its route's checks, then one responder.
 
 Most requests wait for nothing but one attempt on a service, and for these no coroutine is made (2 µs of 12). Where a
-check must wait, what is left of the way goes on as one.
+check must wait, what is left of the way goes on from there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Coroutine, Iterator
 from typing import Any
 
-from gwproxy.drive import Waiter
+from gwproxy.drive import Drive, Waiter
 from gwproxy.errors import Blame, GatewayError
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.replies import problem
@@ -34,26 +34,74 @@ def begin(exchange: Exchange, bound: Bound) -> Outcome:
             for check in checks:
                 stop = check(exchange)
                 if stop is not None:
-                    return stop if isinstance(stop, Reply) else _rest(exchange, route, stop, checks)
+                    return stop if isinstance(stop, Reply) else Rest(exchange, route, stop, checks)
         outcome: Outcome = route.respond(exchange)
         return outcome
     except Exception as error:
         return failed(exchange, error)
 
 
-async def _rest(
-    exchange: Exchange, route: BoundRoute, stop: Awaitable[Reply | None], checks: Iterator[Check]
-) -> Any:
-    """From a check that must wait."""
-    reply = await stop
-    while reply is None:
-        check = next(checks, None)
-        if check is None:
-            found = route.respond(exchange)
-            return found if isinstance(found, Reply) else await found
-        again = check(exchange)
-        reply = again if again is None or isinstance(again, Reply) else await again
-    return reply
+class Rest(Waiter):
+    """What is left of the way of a request from a check that must wait: no coroutine where a callback will do."""
+
+    __slots__ = ("_checks", "_exchange", "_inner", "_responding", "_route")
+
+    def __init__(
+        self, exchange: Exchange, route: BoundRoute, stop: Waiter | Awaitable[Reply | None], checks: Iterator[Check]
+    ) -> None:
+        super().__init__()
+        self._exchange = exchange
+        self._route = route
+        self._checks = checks
+        self._responding = False
+        self._inner: Waiter | Drive | None = None
+        self._wait_for(stop)
+
+    def resume(self, value: Any, error: BaseException | None) -> None:
+        """What was waited for has come: a reply, or None where the way goes on."""
+        self._inner = None
+        if error is not None:
+            self.fail(error)
+        elif self._responding or isinstance(value, Reply):
+            self.set(value)
+        else:
+            try:
+                self._go_on()
+            except Exception as failure:
+                self.fail(failure)
+
+    def cancel(self) -> None:
+        """Nobody waits any more, for what is under way neither."""
+        super().cancel()
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.cancel()
+
+    def _go_on(self) -> None:
+        exchange = self._exchange
+        for check in self._checks:
+            stop = check(exchange)
+            if stop is not None:
+                break
+        else:
+            self._responding = True
+            stop = self._route.respond(exchange)
+        if isinstance(stop, Reply):
+            self.set(stop)
+        else:
+            self._wait_for(stop)
+
+    def _wait_for(self, stop: Any) -> None:
+        if isinstance(stop, Waiter):
+            self._inner = stop
+            stop.attach(self)
+        else:
+            driven = self._inner = Drive(_awaited(stop), self.resume)
+            driven.start()
+
+
+async def _awaited(stop: Awaitable[Any]) -> Any:
+    return await stop
 
 
 def conclude(exchange: Exchange, value: Any, error: BaseException | None) -> Reply:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Protocol
 
+from gwproxy.drive import Waiter
 from gwproxy.errors import GatewayError, Phase
 from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
@@ -16,10 +16,10 @@ class Plan(Protocol):
 
     tells: bool
 
-    def check(self, exchange: Exchange) -> Awaitable[None] | None:
+    def check(self, exchange: Exchange) -> Waiter | None:
         """Take a permit of each limit, or of none, and leave in `exchange.limits` what the caller is to be told.
 
-        An awaitable where the store has to be asked. Raises GatewayError (`rate_limited`) where a limit refuses.
+        A Waiter where the store has to be asked. Raises GatewayError (`rate_limited`) where a limit refuses.
         """
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final, Literal
 
 import hiredis
 
-from gwproxy.drive import Waiter
 from gwproxy.limits.level import MOST
 from gwproxy.limits.memory import MemoryStore
 from gwproxy.limits.redis_plan import Pending, RedisPlan
@@ -83,7 +82,7 @@ class RedisStore:
         async with asyncio.timeout(1.0):
             await link.ask("SCRIPT", "LOAD", SCRIPT)
             # A server that is full, or that takes no writes, answers PING all the same.
-            await link.ask("EVALSHA", _SHA, 1, f"{self.prefix}:{{l}}:probe", 0, 1, "b", 1, 1)
+            await link.ask("EVALSHA", _SHA, 1, f"{self.prefix}:{{l}}:probe", 0, "b 1 1")
         if self.trouble and self.failures:
             log.info("limits are counted by %s again", self.address)
         self.trouble = ""
@@ -138,12 +137,11 @@ class RedisStore:
 
     # -- checks
 
-    def ask(self, pending: Pending) -> Waiter:
+    def ask(self, pending: Pending) -> None:
         """Have a check decided, together with the others of this turn."""
         self._queue.append(pending)
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._flush)
-        return pending.waiter
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
@@ -158,8 +156,8 @@ class RedisStore:
         keys: list[str] = []
         words: list[str] = ["0"]
         for pending in batch:
-            keys += [f"{prefix}{who}" for prefix, who in zip(pending.plan.prefixes, pending.whos, strict=True)]
-            words += pending.plan.words
+            keys += pending.keys
+            words.append(pending.plan.word)
         call = _Call(self, batch)
         call.timer = asyncio.get_running_loop().call_later(self._timeout_s, call.late)
         link.send(("EVALSHA", _SHA, len(keys), *keys, *words), call.take)
@@ -202,20 +200,20 @@ class _Call:
         if self.timer is not None:
             self.timer.cancel()
         batch, self._batch = self._batch, []
-        if not isinstance(answer, list) or len(answer) != 1 + sum(2 + 2 * len(one.whos) for one in batch):
+        if not isinstance(answer, list) or len(answer) != 1 + sum(2 + 2 * len(one.keys) for one in batch):
             self._store.fail(_reason(answer) if isinstance(answer, Exception) else "an answer of another form")
             _give_up(batch)
             return
         now, at = answer[0], 1
         for pending in batch:
-            end = at + 2 + 2 * len(pending.whos)
-            pending.waiter.set((now, answer[at:end]))
+            end = at + 2 + 2 * len(pending.keys)
+            pending.settle(now, answer[at:end])
             at = end
 
 
 def _give_up(batch: list[Pending]) -> None:
     for pending in batch:
-        pending.waiter.set(None)
+        pending.give_up()
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Literal, Protocol
 
@@ -28,27 +28,43 @@ class Asked(Protocol):
     on_failure: Literal["local", "allow", "deny"]
     local: MemoryStore
 
-    def ask(self, pending: Pending) -> Waiter:
-        """Have a check decided; the Waiter gives the time and the script's numbers, or None where it failed."""
+    def ask(self, pending: Pending) -> None:
+        """Have a check decided."""
 
 
-class Pending:
-    """One request's check, on its way."""
+class Pending(Waiter):
+    """One request's check, on its way. Set with the server's answer, it tells who waits whether the request goes on."""
 
-    __slots__ = ("plan", "waiter", "whos")
+    __slots__ = ("_exchange", "keys", "plan")
 
-    def __init__(self, plan: RedisPlan, whos: list[str]) -> None:
+    def __init__(self, plan: RedisPlan, exchange: Exchange, keys: list[str]) -> None:
+        super().__init__()
         self.plan = plan
-        self.whos = whos
-        self.waiter = Waiter()
+        self.keys = keys
+        self._exchange = exchange
+
+    def settle(self, now: int, numbers: list[int]) -> None:
+        """The server's time, and the script's numbers for this check."""
+        error = self.plan.settle(self._exchange, self.keys, now, numbers)
+        if error is None:
+            self.set()
+        else:
+            self.fail(error)
+
+    def give_up(self) -> None:
+        """There is no answer that helps."""
+        try:
+            self.plan.alone(self._exchange)
+        except GatewayError as error:
+            self.fail(error)
+        else:
+            self.set()
 
 
 class RedisPlan:
-    """The limits of one route. `words`: what the script is told of them; `prefixes`: their keys, up to the caller."""
+    """The limits of one route. `word`: what the script is told of them."""
 
-    __slots__ = (
-        "_address", "_fields", "_local", "_own", "_refused", "_specs", "_store", "_whos", "prefixes", "tells", "words",
-    )  # fmt: skip
+    __slots__ = ("_address", "_fields", "_keys", "_local", "_own", "_refused", "_specs", "_store", "tells", "word")
 
     def __init__(
         self, store: Asked, specs: Sequence[LimitSpec], local: MemoryPlan, ipv6_prefix: int
@@ -57,78 +73,79 @@ class RedisPlan:
         self._specs = tuple(specs)
         self._local = local
         self._address = partial(by_address, ipv6_prefix)
-        self._whos = tuple(who_by(spec.by) for spec in specs)
         self._own = tuple(at for at, spec in enumerate(specs) if spec.by)
-        self._refused: dict[tuple[int, str], int] = {}
+        self._refused: dict[str, int] = {}
         self.tells = bool(self._own)
         fields = Fields(specs)
         self._fields = {at: fields.of(specs[at]) for at in self._own if specs[at].told}
-        self.words = [str(len(specs))]
-        for spec in specs:
-            self.words += (_CODES[spec.kind], str(spec.requests), str(spec.window_us))
+        self.word = " ".join(f"{_CODES[spec.kind]} {spec.requests} {spec.window_us}" for spec in specs)
         # One hash tag for all: what is decided together must be in one place.
-        self.prefixes = tuple(f"{store.prefix}:{{l}}:{spec.key}:" for spec in specs)
+        self._keys = tuple((f"{store.prefix}:{{l}}:{spec.key}:", spec.by, who_by(spec.by)) for spec in specs)
 
-    def check(self, exchange: Exchange) -> Awaitable[None] | None:
+    def check(self, exchange: Exchange) -> Pending | None:
         """Take a permit of each limit, or of none, as soon as the server has answered.
 
         Raises GatewayError: `rate_limited`, and `state_unavailable` where the server fails and that is to refuse.
         """
         address = exchange.sender.who or self._address(exchange)
-        whos = [
-            "" if not spec.by else address if who is None else who(exchange) or address
-            for spec, who in zip(self._specs, self._whos, strict=True)
+        keys = [
+            prefix if not by else prefix + (address if who is None else who(exchange) or address)
+            for prefix, by, who in self._keys
         ]
         store = self._store
         if self._refused:
-            self._refuse_again(exchange, whos)
+            self._refuse_again(exchange, keys)
         if store.trouble:
-            self._alone(exchange)
+            self.alone(exchange)
             return None
-        return self._wait(exchange, whos)
+        pending = Pending(self, exchange, keys)
+        store.ask(pending)
+        return pending
 
-    async def _wait(self, exchange: Exchange, whos: list[str]) -> None:
-        answer = await self._store.ask(Pending(self, whos))
-        if answer is None:
-            self._alone(exchange)
-            return
-        now, (refusing, wait, *rest) = answer
-        if refusing:
-            at = refusing - 1
-            if at in self._fields:
-                exchange.limits = filled(self._fields[at], 0, now, wait)
-                self._remember(at, whos[at], wait)
-            else:
-                self._tell(exchange, now, rest)
-            raise refused(exchange, self._specs[at], wait)
-        self._tell(exchange, now, rest)
+    def settle(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> GatewayError | None:
+        """What the server has decided, as the caller is to be told."""
+        refusing, wait = numbers[0], numbers[1]
+        if not refusing:
+            self._tell(exchange, now, numbers)
+            return None
+        at = refusing - 1
+        if at in self._fields:
+            exchange.limits = filled(self._fields[at], 0, now, wait)
+            self._remember(keys[at], wait)
+        else:
+            self._tell(exchange, now, numbers)
+        return refused(exchange, self._specs[at], wait)
 
-    def _tell(self, exchange: Exchange, now: int, rest: list[int]) -> None:
-        if self._fields:
-            at = min(self._fields, key=lambda each: rest[2 * each])
-            exchange.limits = filled(self._fields[at], rest[2 * at], now, rest[2 * at + 1])
+    def _tell(self, exchange: Exchange, now: int, numbers: list[int]) -> None:
+        tightest = -1
+        for at in self._fields:
+            if tightest < 0 or numbers[2 + 2 * at] < numbers[2 + 2 * tightest]:
+                tightest = at
+        if tightest >= 0:
+            left, renews = numbers[2 + 2 * tightest], numbers[3 + 2 * tightest]
+            exchange.limits = filled(self._fields[tightest], left, now, renews)
 
-    def _remember(self, at: int, who: str, wait: int) -> None:
+    def _remember(self, key: str, wait: int) -> None:
         """Until then the answer is known, and the server need not be asked."""
         if len(self._refused) >= MOST_REFUSED:
             # The oldest: a dict remembers in which order it was filled.
             self._refused.pop(next(iter(self._refused)))
-        self._refused[at, who] = self._store.local.now_us() + wait
+        self._refused[key] = self._store.local.now_us() + wait
 
-    def _refuse_again(self, exchange: Exchange, whos: list[str]) -> None:
+    def _refuse_again(self, exchange: Exchange, keys: list[str]) -> None:
         now = self._store.local.now_us()
         for at in self._own:
-            until = self._refused.get((at, whos[at]))
+            until = self._refused.get(keys[at])
             if until is None:
                 continue
             if until <= now:
-                del self._refused[at, whos[at]]
+                del self._refused[keys[at]]
                 continue
             exchange.limits = filled(self._fields[at], 0, now, until - now)
             raise refused(exchange, self._specs[at], until - now)
 
-    def _alone(self, exchange: Exchange) -> None:
-        """The server fails: what `on_failure` says."""
+    def alone(self, exchange: Exchange) -> None:
+        """The server fails: what `on_failure` says. Raises GatewayError."""
         if self._store.on_failure == "local":
             self._local.check(exchange)
         elif self._store.on_failure == "deny":

@@ -61,36 +61,36 @@ async def test_script_decides_as_this_process_does(store: StoreServer):
         for _ in range(60):
             gaps = (0, 0, 1, 3, random_one.randint(0, 30), window, random_one.randint(0, 2 * window))
             now += random_one.choice(gaps) + (86_400_000_000 if random_one.random() < 0.02 else 0)
-            there = await store.ask("EVAL", SCRIPT, 1, f"k{seed}", now, 1, _CODES[kind], requests, window)
+            there = await store.ask("EVAL", SCRIPT, 1, f"k{seed}", now, f"{_CODES[kind]} {requests} {window}")
             left = here.enter("a", now)
             expected = [now, int(left < 0), max(-left, 0), here.left(), here.renews(now)]
             assert there == expected, (seed, kind, requests, window)
 
 
 async def test_script_gives_all_or_nothing_and_writes_nothing_for_who_is_refused(store: StoreServer):
-    two = (2, "e", 1, 10**9, "e", 5, 10**9)
-    assert (await store.ask("EVAL", SCRIPT, 2, "own", "all", 1000, *two))[1:] == [0, 0, 0, 10**9, 4, 10**9]
+    two = "e 1 1000000000 e 5 1000000000"
+    assert (await store.ask("EVAL", SCRIPT, 2, "own", "all", 1000, two))[1:] == [0, 0, 0, 10**9, 4, 10**9]
     before = [await store.ask("DUMP", key) for key in ("own", "all")]
-    assert (await store.ask("EVAL", SCRIPT, 2, "own", "all", 2000, *two))[1:3] == [1, 10**9 - 1000]
+    assert (await store.ask("EVAL", SCRIPT, 2, "own", "all", 2000, two))[1:3] == [1, 10**9 - 1000]
     assert [await store.ask("DUMP", key) for key in ("own", "all")] == before
     # In one call, one after another.
-    answer = await store.ask("EVAL", SCRIPT, 4, "b", "all", "b", "all", 3000, *two, *two)
+    answer = await store.ask("EVAL", SCRIPT, 4, "b", "all", "b", "all", 3000, two, two)
     assert (answer[1], answer[7]) == (0, 1)
     assert 0 < await store.ask("PTTL", "own") < 10**9
 
 
 async def test_ring_of_another_size_keeps_its_newest_times(store: StoreServer):
     for now in range(1, 9):
-        await store.ask("EVAL", SCRIPT, 1, "k", now * 10, 1, "e", 8, 1000)
-    assert (await store.ask("EVAL", SCRIPT, 1, "k", 100, 1, "e", 3, 1000))[1:3] == [1, 60 + 1000 - 100]
-    assert (await store.ask("EVAL", SCRIPT, 1, "k", 100, 1, "e", 12, 1000))[1:4] == [0, 0, 3]
+        await store.ask("EVAL", SCRIPT, 1, "k", now * 10, "e 8 1000")
+    assert (await store.ask("EVAL", SCRIPT, 1, "k", 100, "e 3 1000"))[1:3] == [1, 60 + 1000 - 100]
+    assert (await store.ask("EVAL", SCRIPT, 1, "k", 100, "e 12 1000"))[1:4] == [0, 0, 3]
 
 
 async def test_clock_that_steps_back_locks_nobody_out(store: StoreServer):
     for kind in ("e", "h", "b"):
         for _ in range(3):
-            await store.ask("EVAL", SCRIPT, 1, kind, 10**12, 1, kind, 3, 6000)
-        answer = await store.ask("EVAL", SCRIPT, 1, kind, 1000, 1, kind, 3, 6000)
+            await store.ask("EVAL", SCRIPT, 1, kind, 10**12, f"{kind} 3 6000")
+        answer = await store.ask("EVAL", SCRIPT, 1, kind, 1000, f"{kind} 3 6000")
         assert (answer[1], 0 < answer[2] <= 6200) == (1, True), kind
 
 
@@ -140,7 +140,7 @@ async def test_server_that_stands_still_costs_one_time_out(store: StoreServer, o
     await until(lambda: gw.worker.live.limits.trouble == "")
     assert await statuses(clients[0], 3) == [200] * 3
     # Late answers were nobody's: the server has counted one that had no answer in time, and these three.
-    used = await store.ask("EVAL", SCRIPT, 1, "gw:{l}:service:origin:", 0, 1, "e", 100, 600_000_000)
+    used = await store.ask("EVAL", SCRIPT, 1, "gw:{l}:service:origin:", 0, "e 100 600000000")
     assert used[3] == 100 - 1 - 3 - 1
 
 

@@ -1,7 +1,7 @@
 -- Decides over all limits of some requests, one request after another, each whole or not at all.
 --
 -- KEYS: a key for each limit of each request, in order. ARGV: the time in microseconds ("0": the server's); then for
--- each request how many limits it has, and for each of these kind, requests and window in microseconds.
+-- each request its limits in one word: kind, requests and window in microseconds of each, with blanks between.
 -- Gives: the time; then for each request which limit refuses for longest (0: none, and all have been taken), how long
 -- it does, and for each limit what is left and in which time there will be more.
 --
@@ -266,22 +266,34 @@ end
 
 local KINDS = {e = Exact, h = Hard, b = Bucket, d = Quota, m = Quota}
 
+-- What a word says: the same for all requests of a route.
+local plans = {}
+
+local function plan_of(word)
+  local plan = {}
+  for kind, requests, window in string.gmatch(word, '(%a) (%d+) (%d+)') do
+    plan[#plan + 1] = {kind, tonumber(requests), tonumber(window)}
+  end
+  plans[word] = plan
+  return plan
+end
+
 local states, changed = {}, {}
-local out, key, arg = {now}, 1, 2
-while arg <= #ARGV do
-  local count = tonumber(ARGV[arg])
-  arg = arg + 1
+local out, key = {now}, 1
+for arg = 2, #ARGV do
+  local plan = plans[ARGV[arg]] or plan_of(ARGV[arg])
+  local count = #plan
   local levels, refused, longest = {}, 0, 0
   for i = 1, count do
     local name = KEYS[key]
     local s = states[name]
     if not s then
-      s = {key = name, kind = ARGV[arg], requests = tonumber(ARGV[arg + 1]), window = tonumber(ARGV[arg + 2])}
-      s.of = KINDS[s.kind]
+      local kind, requests, window = unpack(plan[i])
+      s = {key = name, kind = kind, requests = requests, window = window, of = KINDS[kind]}
       s.of.load(s)
       states[name] = s
     end
-    key, arg = key + 1, arg + 3
+    key = key + 1
     levels[i] = s
     local wait = s.of.wait(s)
     if wait > longest then
