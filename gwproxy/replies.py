@@ -13,7 +13,8 @@ from gwproxy.errors import WORDS, GatewayError
 from gwproxy.exchange import Exchange, Reply
 
 _TYPE: Final = "urn:gwproxy:problem:"
-_PROBLEM: Final = b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+PROBLEM: Final = b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+"""What all problems have."""
 
 
 def status_line(status: int) -> bytes:
@@ -68,7 +69,7 @@ def problem(error: GatewayError, request_id: bytes) -> Reply:
             **error.members,
         }
     )
-    lines = _PROBLEM + date_line()
+    lines = PROBLEM + date_line()
     if error.code == "unauthenticated":
         lines += b"WWW-Authenticate: Bearer\r\n"
     if error.retry_after_s:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from gwproxy.errors import GatewayError
-from gwproxy.exchange import Exchange
+from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.bucket import Bucket
 from gwproxy.limits.caller import by_address, who_by
-from gwproxy.limits.decision import refused
+from gwproxy.limits.decision import Refusal
 from gwproxy.limits.exact import Exact
 from gwproxy.limits.hard import Hard
 from gwproxy.limits.level import MOST
@@ -111,7 +110,9 @@ class MemoryStore:
 class MemoryPlan:
     """The limits of one route: the caller's own first, so that who is refused costs the others nothing."""
 
-    __slots__ = ("_address", "_clock", "_epoch_us", "_fields", "_others", "_own", "_shared", "tells")
+    __slots__ = (
+        "_address", "_clock", "_epoch_us", "_fields", "_others", "_own", "_refusals", "_shared", "tells",
+    )  # fmt: skip
 
     def __init__(self, store: MemoryStore, levels: Sequence[Any], ipv6_prefix: int) -> None:
         self._clock = store.clock
@@ -125,9 +126,10 @@ class MemoryPlan:
         self.tells = bool(self._own)
         fields = Fields([level.spec for level, _ in self._own])
         self._fields = {level: fields.of(level.spec) for level, _ in self._own}
+        self._refusals = {level: Refusal(level.spec) for level in levels}
 
-    def check(self, exchange: Exchange) -> None:
-        """Take a permit of each limit, or of none. Raises GatewayError (`rate_limited`) where one refuses."""
+    def check(self, exchange: Exchange) -> Reply | None:
+        """Take a permit of each limit, or of none; the Reply where one refuses."""
         now = self._clock() // 1000 + self._epoch_us
         address = exchange.sender.who or self._address(exchange)
         tightest: Any = None
@@ -135,34 +137,38 @@ class MemoryPlan:
         for level, who in self._own:
             left = level.enter(address if who is None else who(exchange) or address, now)
             if left < 0:
-                raise self._refused(exchange, address, now, level)
+                return self._refused(exchange, address, now, level, -left)
             if tightest is None or left < least:
                 tightest, least = level, left
         for level in self._shared:
             if now < level.end and level.total < level.requests:
                 level.here += 1
                 level.total += 1
-            elif level.enter("", now) < 0:
-                raise self._refused(exchange, address, now, level)
+            elif (left := level.enter("", now)) < 0:
+                return self._refused(exchange, address, now, level, -left)
         for level in self._others:
-            if level.enter("", now) < 0:
-                raise self._refused(exchange, address, now, level)
+            left = level.enter("", now)
+            if left < 0:
+                return self._refused(exchange, address, now, level, -left)
         if tightest is not None:
             # As `filled` does, which would be another call.
             renews = tightest.renews(now)
             exchange.limits = self._fields[tightest] % (
                 least, -(-(now + renews) // SECOND_US), least, -(-renews // SECOND_US),
             )  # fmt: skip
+        return None
 
-    def _refused(self, exchange: Exchange, address: str, now: int, refusing: Any) -> GatewayError:
+    def _refused(self, exchange: Exchange, address: str, now: int, refusing: Any, wait_us: int) -> Reply:
         """Give back what was taken before `refusing` said no; told is the limit that refuses for longest."""
-        for level in (*(own for own, _ in self._own), *self._shared, *self._others):
-            if level is refusing:
-                break
-            level.leave()
+        entered = True
         tightest: Any = None
-        longest, least, wait_us = refusing, 0, 0
+        longest, least = refusing, 0
         for level, who in self._own:
+            if level is refusing:
+                entered = False
+                continue
+            if entered:
+                level.leave()
             wait = level.look(address if who is None else who(exchange) or address, now)
             left = level.left()
             if wait > wait_us:
@@ -170,6 +176,11 @@ class MemoryPlan:
             if tightest is None or left < least:
                 tightest, least = level, left
         for level in (*self._shared, *self._others):
+            if level is refusing:
+                entered = False
+                continue
+            if entered:
+                level.leave()
             wait = level.look("", now)
             if wait > wait_us:
                 longest, wait_us = level, wait
@@ -178,4 +189,4 @@ class MemoryPlan:
             exchange.limits = filled(self._fields[longest], 0, now, wait_us)
         elif tightest is not None:
             exchange.limits = filled(self._fields[tightest], least, now, tightest.renews(now))
-        return refused(exchange, longest.spec, wait_us)
+        return self._refusals[longest].reply(exchange, wait_us)

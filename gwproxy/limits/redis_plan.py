@@ -8,9 +8,9 @@ from typing import Final, Literal, Protocol
 
 from gwproxy.drive import Waiter
 from gwproxy.errors import Blame, GatewayError, Phase
-from gwproxy.exchange import Exchange
+from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.caller import by_address, who_by
-from gwproxy.limits.decision import refused
+from gwproxy.limits.decision import Refusal
 from gwproxy.limits.memory import MemoryPlan, MemoryStore
 from gwproxy.limits.spec import Kind, LimitSpec
 from gwproxy.limits.told import Fields, filled
@@ -45,32 +45,26 @@ class Pending(Waiter):
 
     def settle(self, now: int, numbers: list[int]) -> None:
         """The server's time, and the script's numbers for this check."""
-        error = self.plan.settle(self._exchange, self.keys, now, numbers)
-        if error is None:
-            self.set()
-        else:
-            self.fail(error)
+        self.set(self.plan.settle(self._exchange, self.keys, now, numbers))
 
     def give_up(self) -> None:
         """There is no answer that helps."""
         try:
-            self.plan.alone(self._exchange)
+            self.set(self.plan.alone(self._exchange))
         except GatewayError as error:
             self.fail(error)
-        else:
-            self.set()
 
 
 class RedisPlan:
     """The limits of one route. `word`: what the script is told of them."""
 
-    __slots__ = ("_address", "_fields", "_keys", "_local", "_own", "_refused", "_specs", "_store", "tells", "word")
+    __slots__ = ("_address", "_fields", "_keys", "_local", "_own", "_refusals", "_refused", "_store", "tells", "word")
 
     def __init__(
         self, store: Asked, specs: Sequence[LimitSpec], local: MemoryPlan, ipv6_prefix: int
     ) -> None:
         self._store = store
-        self._specs = tuple(specs)
+        self._refusals = [Refusal(spec) for spec in specs]
         self._local = local
         self._address = partial(by_address, ipv6_prefix)
         self._own = tuple(at for at, spec in enumerate(specs) if spec.by)
@@ -82,10 +76,10 @@ class RedisPlan:
         # One hash tag for all: what is decided together must be in one place.
         self._keys = tuple((f"{store.prefix}:{{l}}:{spec.key}:", spec.by, who_by(spec.by)) for spec in specs)
 
-    def check(self, exchange: Exchange) -> Pending | None:
-        """Take a permit of each limit, or of none, as soon as the server has answered.
+    def check(self, exchange: Exchange) -> Reply | Pending | None:
+        """Take a permit of each limit, or of none, as soon as the server has answered; a Reply where one refuses.
 
-        Raises GatewayError: `rate_limited`, and `state_unavailable` where the server fails and that is to refuse.
+        Raises GatewayError (`state_unavailable`) where the server fails and that is to refuse.
         """
         address = exchange.sender.who or self._address(exchange)
         keys = [
@@ -94,15 +88,16 @@ class RedisPlan:
         ]
         store = self._store
         if self._refused:
-            self._refuse_again(exchange, keys)
+            again = self._refuse_again(exchange, keys)
+            if again is not None:
+                return again
         if store.trouble:
-            self.alone(exchange)
-            return None
+            return self.alone(exchange)
         pending = Pending(self, exchange, keys)
         store.ask(pending)
         return pending
 
-    def settle(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> GatewayError | None:
+    def settle(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> Reply | None:
         """What the server has decided, as the caller is to be told."""
         refusing, wait = numbers[0], numbers[1]
         if not refusing:
@@ -114,7 +109,7 @@ class RedisPlan:
             self._remember(keys[at], wait)
         else:
             self._tell(exchange, now, numbers)
-        return refused(exchange, self._specs[at], wait)
+        return self._refusals[at].reply(exchange, wait)
 
     def _tell(self, exchange: Exchange, now: int, numbers: list[int]) -> None:
         tightest = -1
@@ -132,7 +127,7 @@ class RedisPlan:
             self._refused.pop(next(iter(self._refused)))
         self._refused[key] = self._store.local.now_us() + wait
 
-    def _refuse_again(self, exchange: Exchange, keys: list[str]) -> None:
+    def _refuse_again(self, exchange: Exchange, keys: list[str]) -> Reply | None:
         now = self._store.local.now_us()
         for at in self._own:
             until = self._refused.get(keys[at])
@@ -142,14 +137,16 @@ class RedisPlan:
                 del self._refused[keys[at]]
                 continue
             exchange.limits = filled(self._fields[at], 0, now, until - now)
-            raise refused(exchange, self._specs[at], until - now)
+            return self._refusals[at].reply(exchange, until - now)
+        return None
 
-    def alone(self, exchange: Exchange) -> None:
+    def alone(self, exchange: Exchange) -> Reply | None:
         """The server fails: what `on_failure` says. Raises GatewayError."""
         if self._store.on_failure == "local":
-            self._local.check(exchange)
-        elif self._store.on_failure == "deny":
+            return self._local.check(exchange)
+        if self._store.on_failure == "deny":
             raise GatewayError(
                 "state_unavailable", "Limits cannot be counted", blame=Blame.GATEWAY, phase=Phase.POLICY,
                 cause=self._store.trouble, retry_after_s=1,
             )  # fmt: skip
+        return None

@@ -67,3 +67,29 @@ async def test_caller_who_leaves_ends_what_it_pipelined(gateway, origin: Origin)
     caller.reset()
     assert (await gw.ask(request("/after"))).status == 200
     assert len(origin.seen) <= 102
+
+
+LIMITED = """
+[[routes]]
+path = "/limited"
+respond = { status = 200 }
+limit = { requests = 1, window = "600s" }
+[[routes]]
+path = "/next"
+respond = { status = 200, body = "next" }
+"""
+
+
+@pytest.mark.parametrize("target", ["/nowhere", "/limited", "/a%2Fb"])
+async def test_nothing_follows_the_head_that_refuses_a_head(target: str, gateway):
+    gw = await gateway(LIMITED)
+    assert (await gw.ask(request("/limited"))).status == 200
+    refused = await gw.ask(request(target))
+    caller = await gw.connect()
+    await caller.send(request(target).replace(b"GET", b"HEAD") + request("/next"))
+    head = await caller.read_answer(head=True)
+    assert head is not None
+    # Told is what GET would have had (RFC 9110 section 9.3.2), sent is nothing of it.
+    assert (head.status, head.header("content-length")) == (refused.status, str(len(refused.body)))
+    assert refused.status >= 400
+    assert await bodies(caller, 1) == [b"next"]

@@ -9,6 +9,12 @@ from typing import Any
 import pytest
 
 from gwproxy.config.load import loads
+from gwproxy.errors import GatewayError
+from gwproxy.exchange import Exchange, Sender
+from gwproxy.limits.decision import Refusal
+from gwproxy.limits.spec import LimitSpec
+from gwproxy.replies import date_line, problem
+from gwproxy.wire.request import FieldsOfRequest, RequestHead
 from tests.support.client import Answer
 from tests.support.origin import Origin
 from tests.support.running import Gateway, with_listener
@@ -236,3 +242,18 @@ async def test_health_checks_of_the_gateway_are_not_limited(gateway: Start):
     gw = await gateway(text + '[[routes]]\npath = "/a"\nrespond = { status = 200 }\n')
     assert [(await gw.ask(get("/healthz"))).status for _ in range(3)] == [200] * 3
     assert [(await gw.ask(get())).status for _ in range(2)] == [200, 429]
+
+
+def test_refusal_is_the_problem_that_any_other_would_be():
+    spec = LimitSpec("limit:users.create", "create", "exact", 5, 60_000_000, "principal", told=True)
+    head = RequestHead(b"GET", b"/", 1, FieldsOfRequest(b"Host: a"), keep=True)
+    one = Exchange(head, Sender(), 0.0)
+    one.request_id = b"0-1@x"
+    reply = Refusal(spec).reply(one, 1_000_001)
+    error = one.error
+    assert isinstance(error, GatewayError)
+    error.retry_after_s = 2
+    whole = problem(error, one.request_id)
+    assert (reply.status, reply.head, reply.body, reply.length) == (429, whole.head, whole.body, whole.length)
+    assert reply.lines.replace(date_line(), b"") == whole.lines.replace(date_line(), b"")
+    assert (one.code, one.refused_by, error.cause) == ("rate_limited", "limit:users.create", "limit limit:users.create")
