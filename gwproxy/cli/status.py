@@ -71,6 +71,8 @@ def _workers(workers: list[Any]) -> Table:
         state = each["state"]
         if state == "serving" and not each["accepting"]:
             state = "serving, no descriptors left" if each["short"] else "serving, has its share"
+        if each["store_trouble"]:
+            state += f", limits are not counted by their store: {each['store_trouble']}"
         row = (each["number"], each["pid"], state, _span(each["lived_s"]), each["connections"])
         table.add_row(*map(str, (*row, each["exchanges"], each["restarts"])))
     return table

@@ -62,6 +62,10 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = None
     quota: Annotated[Quota | None, says("A second bound, by day or month.")] = None
+    on_failure: Annotated[
+        Literal["local", "allow", "deny"] | None,
+        says("What holds while the store fails, instead of what [state] says."),
+    ] = None
     by: Annotated[
         By | None,
         says(

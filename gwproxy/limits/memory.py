@@ -34,6 +34,9 @@ class MemoryStore:
         self, clock: Callable[[], int] = time.monotonic_ns, *, wall_ns: int | None = None
     ) -> None:
         self.clock = clock
+        # As of a store that can fail.
+        self.trouble = ""
+        self.failures = 0
         self.epoch_us = (time.time_ns() if wall_ns is None else wall_ns) // 1000 - clock() // 1000
         self._levels: dict[str, Any] = {}
         self._new: dict[str, Any] = {}

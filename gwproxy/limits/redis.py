@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import hiredis
 
 from gwproxy.limits.level import MOST
 from gwproxy.limits.memory import MemoryStore
 from gwproxy.limits.redis_plan import Pending, RedisPlan
-from gwproxy.limits.spec import LimitSpec
+from gwproxy.limits.spec import LimitSpec, OnFailure
 from gwproxy.state.address import Address
 from gwproxy.state.link import Link, LinkLost, connected
 
@@ -32,7 +32,6 @@ AGAIN_S: Final = 0.2
 """Between two looks whether a server that has failed is back."""
 SCRIPT: Final = files("gwproxy.limits").joinpath("scripts/decide.lua").read_bytes()
 _SHA: Final = sha1(SCRIPT, usedforsecurity=False).hexdigest()
-OnFailure = Literal["local", "allow", "deny"]
 
 
 class RedisStore:
@@ -120,8 +119,14 @@ class RedisStore:
 
     def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> RedisPlan:
         """What decides over `specs` together."""
-        shares = [replace(spec, requests=math.ceil(spec.requests / self._share)) for spec in specs]
-        return RedisPlan(self, specs, self.local.plan(shares, ipv6_prefix), ipv6_prefix)
+        policies = [spec.on_failure or self.on_failure for spec in specs]
+        shares = [
+            replace(spec, requests=math.ceil(spec.requests / self._share))
+            for spec, policy in zip(specs, policies, strict=True)
+            if policy == "local"
+        ]
+        local = self.local.plan(shares, ipv6_prefix) if shares else None
+        return RedisPlan(self, specs, None if "deny" in policies else local, ipv6_prefix, deny="deny" in policies)
 
     def forget_used(self) -> None:
         """Another configuration is bound from here."""

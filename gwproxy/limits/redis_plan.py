@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from gwproxy.drive import Waiter
 from gwproxy.errors import Blame, GatewayError, Phase
@@ -25,7 +25,6 @@ class Asked(Protocol):
 
     prefix: str
     trouble: str
-    on_failure: Literal["local", "allow", "deny"]
     local: MemoryStore
 
     def ask(self, pending: Pending) -> None:
@@ -58,14 +57,17 @@ class Pending(Waiter):
 class RedisPlan:
     """The limits of one route. `word`: what the script is told of them."""
 
-    __slots__ = ("_address", "_fields", "_keys", "_local", "_own", "_refusals", "_refused", "_store", "tells", "word")
+    __slots__ = (
+        "_address", "_deny", "_fields", "_keys", "_local", "_own", "_refusals", "_refused", "_store", "tells", "word",
+    )  # fmt: skip
 
     def __init__(
-        self, store: Asked, specs: Sequence[LimitSpec], local: MemoryPlan, ipv6_prefix: int
+        self, store: Asked, specs: Sequence[LimitSpec], local: MemoryPlan | None, ipv6_prefix: int, *, deny: bool
     ) -> None:
         self._store = store
         self._refusals = [Refusal(spec) for spec in specs]
         self._local = local
+        self._deny = deny
         self._address = partial(by_address, ipv6_prefix)
         self._own = tuple(at for at, spec in enumerate(specs) if spec.by)
         self._refused: dict[str, int] = {}
@@ -142,9 +144,9 @@ class RedisPlan:
 
     def alone(self, exchange: Exchange) -> Reply | None:
         """The server fails: what `on_failure` says. Raises GatewayError."""
-        if self._store.on_failure == "local":
+        if self._local is not None:
             return self._local.check(exchange)
-        if self._store.on_failure == "deny":
+        if self._deny:
             raise GatewayError(
                 "state_unavailable", "Limits cannot be counted", blame=Blame.GATEWAY, phase=Phase.POLICY,
                 cause=self._store.trouble, retry_after_s=1,

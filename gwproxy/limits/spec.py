@@ -8,6 +8,9 @@ from typing import Final, Literal
 Kind = Literal["exact", "hard", "bucket", "day", "month"]
 """exact, hard: a sliding window. bucket: a token bucket. day, month: a quota of the calendar's, in UTC."""
 
+OnFailure = Literal["local", "allow", "deny"]
+"""local: counted by this process, its share; allow: not at all; deny: nobody is let in."""
+
 SUBWINDOWS: Final = 60
 """Parts of a `hard` window. The oldest part is counted whole, so that 1/60 of the limit at most is given away."""
 
@@ -22,6 +25,7 @@ class LimitSpec:
     `key` names it in the store, `name` to callers; `requests` is the most in a window of `window_us` microseconds
     (of a bucket: how many it holds, and in which time it fills). `by` says who is counted by itself: "" is everybody
     together, else "principal", "address" or "header:NAME". `told`: its remaining is the caller's business.
+    `on_failure`: what holds while the store fails, None for what the store says.
     """
 
     key: str
@@ -31,6 +35,7 @@ class LimitSpec:
     window_us: int
     by: str = EVERYBODY
     told: bool = False
+    on_failure: OnFailure | None = None
 
     @property
     def step_us(self) -> int:

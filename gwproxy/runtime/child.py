@@ -271,7 +271,8 @@ class Child:
         if worker is not None and intake is not None:
             worker.settle()
             open_now, accepting = len(worker.server.connections), worker.accepting.on
-            self._channel.say(Beat(open_now, accepting, self._collector.longest_s, look, intake.short))
+            store = worker.live.limits.trouble[:200], worker.live.limits.failures
+            self._channel.say(Beat(open_now, accepting, self._collector.longest_s, look, intake.short, *store))
 
     def _say_done(self) -> None:
         if self._worker is not None:

@@ -116,7 +116,8 @@ class Beat(Message, frozen=True):
     """The loop turns. What the worker has open now.
 
     `look`: its share of the fleet has changed, and the others should know before the next beat. `short`: it takes no
-    connections for want of descriptors.
+    connections for want of descriptors. `trouble`: why limits are not counted by their store, and how often
+    it has failed.
     """
 
     connections: int = 0
@@ -124,6 +125,8 @@ class Beat(Message, frozen=True):
     longest_gc_s: float = 0.0
     look: bool = False
     short: bool = False
+    trouble: str = ""
+    failures: int = 0
 
 
 class Done(Message, frozen=True):

@@ -11,7 +11,11 @@ SHARES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 
 
 class WorkerStatus(Struct, frozen=True, kw_only=True):
-    """One worker. `lived_s` is how long it has been there; `short` that it waits for descriptors to come free."""
+    """One worker. `lived_s` is how long it has been there; `short` that it waits for descriptors to come free.
+
+    `store_trouble` is why limits are not counted by their store, "" where they are; `store_failures` how often it
+    has failed.
+    """
 
     number: int
     pid: int
@@ -24,6 +28,8 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     lived_s: float
     restarts: int
     longest_gc_ms: float
+    store_trouble: str
+    store_failures: int
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):

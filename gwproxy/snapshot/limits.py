@@ -71,10 +71,11 @@ def _specs(key: str, name: str, limit: Limit, by: str, tier: str = "") -> Iterat
         key = f"{key}@{tier}"
     window_us = round(float(limit.window) * 1_000_000)
     kind: Kind = limit.precision or ("exact" if requests <= MOST_EXACT else "hard")
-    yield LimitSpec(key, name, kind, requests, window_us, by, told)
+    also = (by, told, limit.on_failure)
+    yield LimitSpec(key, name, kind, requests, window_us, *also)
     if limit.burst is not None:
         fills_us = -(-window_us * limit.burst // requests)
-        yield LimitSpec(f"{key}:burst", f"{name}-burst", "bucket", limit.burst, fills_us, by, told)
+        yield LimitSpec(f"{key}:burst", f"{name}-burst", "bucket", limit.burst, fills_us, *also)
     if limit.quota is not None:
         kind = limit.quota.period
-        yield LimitSpec(f"{key}:{kind}", f"{name}-{kind}", kind, limit.quota.requests, _PERIODS[kind], by, told)
+        yield LimitSpec(f"{key}:{kind}", f"{name}-{kind}", kind, limit.quota.requests, _PERIODS[kind], *also)

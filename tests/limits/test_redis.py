@@ -183,3 +183,19 @@ async def test_server_that_is_not_there_at_the_start_is_found_later(origin: Orig
     await store.start()
     await until(lambda: gw.worker.live.limits.trouble == "")
     assert await statuses(client, 3) == [200, 200, 429]
+
+
+async def test_a_limit_may_say_for_itself_what_holds_while_the_server_fails(
+    store: StoreServer, origin: Origin, gateway: Start
+):
+    own = (
+        '[services.origin.rate_limits]\n'
+        'default = { requests = 1, window = "600s", on_failure = "local", by = "header:X-Key" }\n'
+    )
+    every = '[limits]\nglobal = { requests = 2, window = "600s" }'
+    gw = await gateway(text(store, own, 'on_failure = "allow"', every), origin)
+    await store.stop()
+    await until(lambda: gw.worker.live.limits.trouble != "")
+    found = [(await gw.ask(GET[:-2] + b"X-Key: %b\r\n\r\n" % key)).status for key in (b"a", b"b", b"c", b"a")]
+    # Each caller's is counted here; everybody's, which allows two, is not counted at all.
+    assert found == [200, 200, 200, 429]

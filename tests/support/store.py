@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,12 @@ class StoreServer:
         self._process = await asyncio.create_subprocess_exec(
             found, *words, cwd=self._folder, stdout=asyncio.subprocess.DEVNULL
         )
-        await until(self.path.exists)
+        await until(self._listens)
+
+    def _listens(self) -> bool:
+        """The file is there before anybody listens on it."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.path)) == 0
 
     def signal(self, number: int) -> None:
         assert self._process is not None
