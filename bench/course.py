@@ -83,6 +83,8 @@ class Course:
         self._starts += 1
         folder = self.folder / f"{self._starts}-{contender.peer.name}"
         port = self.ports.take()
+        if contender.peer.store:
+            self._stack.callback(peers.start_store(folder).stop)
         ground = Ground(port, origin_port or self.origin_port, folder, contender.python, contender.tree)
         child = peers.start(contender.peer, ground)
         wait_until_routed(port)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import PROXY_CORE, Child
+from bench.process import LOAD_CORE, PROXY_CORE, Child
+from gwproxy.state.server import program
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -45,6 +49,7 @@ class Peer:
     templates: tuple[str, ...] = ()
     request_id: bool = True
     note: str = ""
+    store: bool = False  # wants a Redis on the load's core, as another machine would be
     wheels: tuple[str, ...] = ()
 
     def to_be_had(self, machine: str) -> bool:
@@ -101,10 +106,10 @@ def _gwproxy(file: str) -> Callable[[str, Ground], list[str]]:
     return lambda program, ground: [ground.python, "-m", "gwproxy", "run", str(ground.folder / file)]
 
 
-def _variant(name: str, note: str) -> Peer:
+def _variant(name: str, note: str, *, store: bool = False) -> Peer:
     """gwproxy with another file."""
     file = f"{name}.toml"
-    return Peer(name, lambda: "python", _gwproxy(file), (), (file,), note=note)
+    return Peer(name, lambda: "python", _gwproxy(file), (), (file,), note=note, store=store)
 
 
 # Also the order within a round: whom gwproxy is compared with stands next to it.
@@ -145,6 +150,7 @@ VARIANTS: dict[str, Peer] = {
         ),
         _variant("gwproxy-log", "with an access log to a file"),
         _variant("gwproxy-limits", "with three limits in memory, one of them the caller's own, which are told"),
+        _variant("gwproxy-redis", "with the same limits in Redis, on the other core", store=True),
         _variant("gwproxy-workers", "with two workers on its one core"),
     )
 }
@@ -177,6 +183,23 @@ def start(peer: Peer, ground: Ground, core: int = PROXY_CORE) -> Child:
     except Exception:
         child.stop()
         raise
+    return child
+
+
+def start_store(folder: Path) -> Child:
+    """A Redis or Valkey on the load's core, that listens on `folder`/store."""
+    found = program()
+    if found is None:
+        raise FileNotFoundError("redis-server")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "store"
+    argv = [found, "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
+    child = Child("store", argv, LOAD_CORE, folder / "store.log", {}, folder)
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(path))
+            break
+        time.sleep(0.05)
     return child
 
 

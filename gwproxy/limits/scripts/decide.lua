@@ -21,13 +21,15 @@ if now == 0 then
   now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
--- exact: a ring of times. "<I4I4I4": size, head, used; then a double for each slot.
+-- exact: a ring of times. "<I4I4I4dd": size, head, used, the newest time, until when it is kept; then a double for each
+-- slot. It is kept for two windows, so that its expiry need not be set each time.
+local HEAD = 28
 local Exact = {}
 
 local function slot(s, at)
   local time = s.slots[at]
   if not time then
-    time = struct.unpack('<d', redis.call('GETRANGE', s.key, 12 + 8 * at, 19 + 8 * at))
+    time = struct.unpack('<d', redis.call('GETRANGE', s.key, HEAD + 8 * at, HEAD + 7 + 8 * at))
     s.slots[at] = time
   end
   return time
@@ -40,16 +42,17 @@ local function rewritten(s, size, shift)
     slots[i] = slot(s, (s.head + s.used - kept + i) % s.size) - shift
   end
   s.slots, s.size, s.head, s.used, s.whole = slots, size, 0, kept, true
+  s.newest = s.newest - shift
 end
 
 function Exact.load(s)
-  local head = redis.call('GETRANGE', s.key, 0, 11)
+  local head = redis.call('GETRANGE', s.key, 0, HEAD - 1)
   s.slots, s.written = {}, {}
-  if #head < 12 then
-    s.size, s.head, s.used = s.requests, 0, 0
+  if #head < HEAD then
+    s.size, s.head, s.used, s.newest, s.kept = s.requests, 0, 0, 0, 0
     return
   end
-  s.size, s.head, s.used = struct.unpack('<I4I4I4', head)
+  s.size, s.head, s.used, s.newest, s.kept = struct.unpack('<I4I4I4dd', head)
   if s.size ~= s.requests then
     rewritten(s, s.requests, 0)
   end
@@ -57,11 +60,10 @@ end
 
 function Exact.wait(s)
   if s.used > 0 then
-    local newest = slot(s, (s.head + s.used - 1) % s.size)
-    if newest > now then
+    if s.newest > now then
       -- The clock has stepped back: as far apart as before, but not in the future, where they would lock out.
-      rewritten(s, s.size, newest - now)
-    elseif newest + s.window <= now then
+      rewritten(s, s.size, s.newest - now)
+    elseif s.newest + s.window <= now then
       s.used = 0
     else
       while slot(s, s.head) + s.window <= now do
@@ -78,7 +80,7 @@ end
 
 function Exact.take(s)
   local at = (s.head + s.used) % s.size
-  s.slots[at] = now
+  s.slots[at], s.newest = now, now
   s.written[#s.written + 1] = at
   s.used = s.used + 1
 end
@@ -92,7 +94,11 @@ function Exact.renews(s)
 end
 
 function Exact.save(s)
-  local head = struct.pack('<I4I4I4', s.size, s.head, s.used)
+  local lasts = s.whole or s.kept < now + s.window
+  if lasts then
+    s.kept = now + 2 * s.window
+  end
+  local head = struct.pack('<I4I4I4dd', s.size, s.head, s.used, s.newest, s.kept)
   if s.whole then
     local all = {head}
     for i = 0, s.used - 1 do
@@ -102,10 +108,12 @@ function Exact.save(s)
   else
     redis.call('SETRANGE', s.key, 0, head)
     for _, at in ipairs(s.written) do
-      redis.call('SETRANGE', s.key, 12 + 8 * at, struct.pack('<d', s.slots[at]))
+      redis.call('SETRANGE', s.key, HEAD + 8 * at, struct.pack('<d', s.slots[at]))
     end
   end
-  redis.call('PEXPIRE', s.key, text(math.ceil(s.window / 1000) + 1000))
+  if lasts then
+    redis.call('PEXPIRE', s.key, text(math.ceil(2 * s.window / 1000) + 1000))
+  end
 end
 
 -- hard: sixty parts and the one that runs. "<ddd": the length of a part, the last part, the total; then the counts.
