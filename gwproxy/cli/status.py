@@ -57,6 +57,8 @@ def _shown(found: Any, rate: str = "") -> Group:
     by_class = ", ".join(f"{name} {count}" for name, count in _classes(tally["by_status"]))
     lines.append(f"{requests}{': ' if by_class else ''}{by_class}")
     lines += found["last_reload"][-1:]
+    troubles = {each["store_trouble"]: None for each in found["workers"] if each["store_trouble"]}
+    lines += [f"limits are not counted by their store: {trouble}" for trouble in troubles]
     tables: list[Any] = [_workers(found["workers"])]
     if found["services"]:
         tables += [Text(""), _services(found["services"])]
@@ -71,8 +73,6 @@ def _workers(workers: list[Any]) -> Table:
         state = each["state"]
         if state == "serving" and not each["accepting"]:
             state = "serving, no descriptors left" if each["short"] else "serving, has its share"
-        if each["store_trouble"]:
-            state += f", limits are not counted by their store: {each['store_trouble']}"
         row = (each["number"], each["pid"], state, _span(each["lived_s"]), each["connections"])
         table.add_row(*map(str, (*row, each["exchanges"], each["restarts"])))
     return table
