@@ -1,4 +1,4 @@
-"""The same questions to every store: what the pattern asks of its limiter in its tests, and what its limiter gets wrong."""
+"""The same questions to every store: what the pattern asks of its limiter, and what its limiter gets wrong."""
 
 from __future__ import annotations
 
