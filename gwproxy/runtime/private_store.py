@@ -25,6 +25,8 @@ from gwproxy.state.server import program
 
 log = logging.getLogger("gwproxy")
 
+# Opened here: between fork and exec nothing is to be loaded, another thread may hold the loader's lock.
+_LIBC: Final = ctypes.CDLL(None)
 _PDEATHSIG: Final = 1
 PATIENCE_S: Final = 10.0
 """How long a server may take until it answers."""
@@ -156,6 +158,6 @@ def _end(pid: int) -> None:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+    _LIBC.prctl(_PDEATHSIG, signal.SIGKILL)
     # What the supervisor holds back is none of the server's business.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
