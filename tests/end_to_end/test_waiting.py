@@ -1,6 +1,6 @@
-"""A route whose checks must wait, and a responder that does: the same way, as a coroutine.
+"""A route whose checks must wait, and a responder that does.
 
-No step of ours waits yet; authentication and limits will, so the road is proven here with steps of the test's own.
+Limits in a store wait, and authentication will; the road is proven here with steps of the test's own.
 """
 
 from __future__ import annotations
@@ -140,3 +140,16 @@ async def test_finisher_that_fails_cuts_the_connection_and_is_recorded(gateway, 
     assert await caller.read_answer() is None
     await until(lambda: gw.records)
     assert not gw.worker.server.connections
+
+
+async def test_responder_that_is_a_coroutine_ends_quietly_when_its_caller_leaves(gateway, caplog):
+    gw, gate = await gateway(PLAIN.replace('"${ORIGIN}"', '"http://127.0.0.1:9"')), Gate()
+    gw.worker.server.bound.routes[0].respond = gate
+    caller = await gw.connect()
+    await caller.send(GET)
+    await until(lambda: gate.asked)
+    caller.close()
+    await until(lambda: gate.ended)
+    assert gate.ended == ["cancelled"]
+    assert [(record.status, record.code) for record in gw.records] == [(499, "client_closed")]
+    assert caplog.records == []
