@@ -51,7 +51,3 @@ class Bucket(Table[int]):
 
     def _blocked(self, state: int, now: int) -> bool:
         return state + self._step_us - self._holds_us > now
-
-    def follow(self, before: Bucket) -> None:
-        """Go on from what was known under another limit of the same kind: as much is missing as before."""
-        self._young, self._old, self._turn_us = before._young, before._old, before._turn_us

@@ -146,7 +146,3 @@ class Exact(Table[int | Ring]):
         if type(state) is int:
             return self.spec.requests == 1 and now - state < self._window_us
         return self._look_at(state, now) > 0  # type: ignore[arg-type]
-
-    def follow(self, before: Exact) -> None:
-        """Go on from what was known under another limit of the same kind."""
-        self._young, self._old, self._turn_us = before._young, before._old, before._turn_us

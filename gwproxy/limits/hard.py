@@ -7,6 +7,7 @@ what fell into the oldest part less than there could be.
 from __future__ import annotations
 
 from array import array
+from typing import Self
 
 from gwproxy.limits.level import MOST, Table
 from gwproxy.limits.spec import SUBWINDOWS, LimitSpec
@@ -100,6 +101,7 @@ class Hard(Table[Parts]):
     def _blocked(self, state: Parts, now: int) -> bool:
         return self._look_at(state, now) > 0
 
-    def follow(self, before: Hard) -> None:
-        """Go on from what was known under another limit of the same kind."""
-        self._young, self._old, self._turn_us = before._young, before._old, before._turn_us
+    def follow(self, before: Self) -> None:
+        """Go on from what was known, unless its parts are of another length: their numbers would mean other times."""
+        if before._part_us == self._part_us:
+            super().follow(before)

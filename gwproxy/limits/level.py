@@ -6,7 +6,7 @@ at least that long. No timer walks the table, and no list of who came when is ke
 
 from __future__ import annotations
 
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from gwproxy.limits.spec import LimitSpec
 
@@ -117,6 +117,10 @@ class Table(Generic[S]):
         """Forget everybody."""
         self._dying += [some for some in (self._young, self._old) if some]
         self._young, self._old = {}, {}
+
+    def follow(self, before: Self) -> None:
+        """Go on from what was known under another limit of the same kind."""
+        self._young, self._old, self._turn_us = before._young, before._old, before._turn_us
 
     def known(self, who: str) -> S | None:
         """What is known of `who`."""

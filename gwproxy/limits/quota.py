@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from gwproxy.limits.level import MOST, Table
 from gwproxy.limits.spec import Kind, LimitSpec
@@ -68,6 +68,7 @@ class Quota(Table[int]):
     def _blocked(self, state: int, now: int) -> bool:
         return state >= self.spec.requests
 
-    def follow(self, before: Quota) -> None:
-        """Go on from what was known under another limit of the same kind."""
-        self._young, self._old, self._end_us = before._young, before._old, before._end_us
+    def follow(self, before: Self) -> None:
+        """Go on from what was known under another limit of the same kind, in the same period."""
+        super().follow(before)
+        self._end_us = before._end_us

@@ -213,3 +213,12 @@ def test_permit_given_back_was_never_taken(kind: str, requests: int, schedule: l
         assert disturbed.look("a", now) == other.look("a", now)
         assert disturbed.left() == other.left()
         assert disturbed.renews(now) == other.renews(now)
+
+
+@pytest.mark.parametrize("window", [6_000, 600])
+def test_hard_limit_of_another_window_locks_nobody_out(window: int):
+    before, after = level("hard", 2, 60_000), level("hard", 2, window)
+    assert [ask(before, START), ask(before, START)] == [0, 0]
+    after.follow(before)
+    assert [ask(after, START + 1), ask(after, START + 1)] == [0, 0]
+    assert 0 < ask(after, START + 1) <= window * 2
