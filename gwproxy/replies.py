@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from gwproxy.errors import WORDS, GatewayError
-from gwproxy.exchange import Exchange, Reply
+from gwproxy.exchange import Reply
 
 _TYPE: Final = "urn:gwproxy:problem:"
 PROBLEM: Final = b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
@@ -81,10 +81,9 @@ def problem(error: GatewayError, request_id: bytes) -> Reply:
     return reply
 
 
-def fixed(exchange: Exchange, status: int, lines: bytes, body: bytes) -> Reply:
-    """A reply that the configuration wrote. HEAD and 204 have no body, but HEAD tells its length."""
+def fixed(status: int, lines: bytes, body: bytes) -> Reply:
+    """A reply that the configuration wrote; 204 and 304 have no body."""
     lines += date_line()
     if status in (204, 304):
         return Reply(status, status_line(status), lines, b"", -2)
-    content = b"" if exchange.method == b"HEAD" else body
-    return Reply(status, status_line(status), lines, content, len(body))
+    return Reply(status, status_line(status), lines, body, len(body))

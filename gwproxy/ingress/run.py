@@ -126,11 +126,7 @@ def failed(exchange: Exchange, error: Exception) -> Reply:
     exchange.code = error.code
     # Without its traceback, whose frames hold the exchange: a cycle a refusal would be garbage for the collector.
     exchange.error = error.with_traceback(None)
-    reply = problem(error, exchange.request_id)
-    if exchange.method == b"HEAD":
-        # RFC 9110 section 9.3.2: its length is told, but it does not follow. It would be read as the next answer.
-        reply.body = b""
-    return reply
+    return problem(error, exchange.request_id)
 
 
 def _ours(exchange: Exchange, error: Exception) -> GatewayError:

@@ -46,6 +46,9 @@ class ReplyWriter:
             framing += b"Connection: keep-alive\r\n"
         told = self._told(exchange)
         if isinstance(body, bytes):
+            if exchange.method == b"HEAD":
+                # RFC 9110 section 9.3.2: its length is told, but it would be read as the next answer.
+                body = b""
             exchange.bytes_out = len(body)
             self.transport.write(b"%b%b%b%b\r\n%b" % (reply.head, reply.lines, framing, told, body))
             return True

@@ -47,7 +47,7 @@ class Refusal:
         exchange.code, exchange.error, exchange.refused_by = "rate_limited", self._error, self._spec.key
         body = b"%b%b%b" % (self._before, exchange.request_id, self._after)
         lines = b"%b%bRetry-After: %d\r\n" % (PROBLEM, date_line(), max(-(-wait_us // SECOND_US), 1))
-        return Reply(429, _LINE, lines, b"" if exchange.method == b"HEAD" else body, len(body))
+        return Reply(429, _LINE, lines, body, len(body))
 
 
 _LINE: Final = status_line(429)

@@ -118,7 +118,7 @@ def _fixed(reply: FixedReply) -> Responder:
     lines = b"".join(b"%b: %b\r\n" % field for field in reply.fields)
 
     def respond(exchange: Exchange) -> Reply:
-        return fixed(exchange, reply.status, lines, reply.body)
+        return fixed(reply.status, lines, reply.body)
 
     return respond
 
