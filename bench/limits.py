@@ -23,7 +23,9 @@ from bench import wrk
 from bench.course import Contender, Course, Limits
 from bench.peers import KNOWN, ROOT, start_store
 from gwproxy.exchange import Exchange, Sender
-from gwproxy.limits.redis import SCRIPT, RedisStore
+from gwproxy.limits.call import SCRIPT
+from gwproxy.limits.redis import RedisStore
+from gwproxy.limits.redis_plan import word_of
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.state.address import Address
 from gwproxy.wire.request import FieldsOfRequest, RequestHead
@@ -107,11 +109,11 @@ async def theirs(path: Path) -> float:
     )
     client = redis_py.Redis(connection_pool=pool)
     sha = await client.script_load(SCRIPT)
-    word = " ".join(f"{'h' if spec.kind == 'hard' else 'e'} {spec.requests} {spec.window_us}" for spec in SPECS)
+    word = " ".join(map(word_of, SPECS))
 
     async def count(number: int) -> None:
         keys = ("b:{l}:global:", "b:{l}:service:x:", f"b:{{l}}:limit:x.default:a:{number}")
-        await client.evalsha(sha, len(keys), *keys, 0, word)
+        await client.evalsha(sha, len(keys), *keys, 0, 0, word)
 
     rate = await checks(count)
     await client.aclose()

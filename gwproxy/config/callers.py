@@ -13,8 +13,8 @@ from gwproxy.config.units import Duration
 By = Annotated[
     str,
     Meta(
-        pattern=r"^(principal|address|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)$",
-        title='"principal", "address" or "header:NAME"',
+        pattern=r"^(principal|address|tenant|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)$",
+        title='"principal", "address", "tenant" or "header:NAME"',
     ),
 ]
 Access = Literal["public", "authenticated", "aggregations"]
@@ -66,11 +66,18 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Literal["local", "allow", "deny"] | None,
         says("What holds while the store fails, instead of what [state] says."),
     ] = None
+    lease: Annotated[
+        Annotated[int, Meta(ge=2)] | None,
+        says(
+            "Permits that a process takes from a shared store at once, to spend them within a twentieth of the window "
+            "(a second at the most) without asking it. Left out: one by one."
+        ),
+    ] = None
     by: Annotated[
         By | None,
         says(
             "Who is counted by itself. Left out: everybody together for global, a service and a route, else the "
-            "principal, who is known by address while anonymous."
+            "principal, who is known by address while anonymous; so is a tenant where there is none."
         ),
     ] = None
 

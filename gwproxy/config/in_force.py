@@ -61,17 +61,8 @@ def not_in_force(config: Config) -> list[Notice]:
             "CORS does not exist yet: no header of it is sent",
         ),
         ("admin", "ignored", [("admin",)] if config.admin else [], "there is no admin listener yet"),
-        (
-            "state",
-            "ignored",
-            [("state", "url")] if config.state.url.startswith(_LATER) else [],
-            "this store is not asked yet: limits are counted in this process",
-        ),
     )
     return [_notice(feature, effect, list(keys), text) for feature, effect, keys, text in found if any(keys)]
-
-
-_LATER = ("redis+",)
 
 
 def _notice(feature: str, effect: Effect, keys: list[Key], text: str) -> Notice:

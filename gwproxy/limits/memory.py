@@ -41,6 +41,7 @@ class MemoryStore:
         self._levels: dict[str, Any] = {}
         self._new: dict[str, Any] = {}
         self._used: set[str] = set()
+        self._most = MOST
 
     def now_us(self) -> int:
         """Microseconds since 1970, that never go back."""
@@ -50,12 +51,25 @@ class MemoryStore:
         """What decides over `specs` together, once `settle_in` has been called."""
         return MemoryPlan(self, [self._level(spec) for spec in specs], ipv6_prefix)
 
+    def plan_now(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> MemoryPlan:
+        """What decides over `specs` together, from now on: limits that were others go on from what was counted."""
+        levels = []
+        for spec in specs:
+            level = self._levels.get(spec.key)
+            if level is None or level.spec != spec:
+                before, level = level, _new(spec)
+                if before is not None and type(before) is type(level):
+                    level.follow(before)
+                level.most = self._most
+                self._levels[spec.key] = level
+            levels.append(level)
+        return MemoryPlan(self, levels, ipv6_prefix)
+
     def _level(self, spec: LimitSpec) -> Any:
         self._used.add(spec.key)
         level = self._new.get(spec.key) or self._levels.get(spec.key)
         if level is None or level.spec != spec:
-            kind = Shared if spec.kind == "hard" and not spec.by else KINDS[spec.kind]
-            level = self._new[spec.key] = kind(spec)
+            level = self._new[spec.key] = _new(spec)
         return level
 
     def forget_used(self) -> None:
@@ -80,6 +94,7 @@ class MemoryStore:
                 level.follow(before)
         self._levels |= self._new
         self._levels = {key: level for key, level in self._levels.items() if key in self._used}
+        self._most = most
         for level in self._levels.values():
             level.most = most
         self._new.clear()
@@ -108,6 +123,11 @@ class MemoryStore:
     def forget(self, who: str) -> int:
         """Give `who` all permits back, of all limits. How many limits knew them."""
         return sum(level.forget(who) for level in self._levels.values())
+
+
+def _new(spec: LimitSpec) -> Any:
+    kind = Shared if spec.kind == "hard" and not spec.by else KINDS[spec.kind]
+    return kind(spec)
 
 
 class MemoryPlan:

@@ -1,229 +1,208 @@
-"""Limits in a Redis or Valkey server, shared by any number of workers and gateways.
+"""Limits in Redis or Valkey, shared by any number of workers and gateways: one server, what sentinels say is the
+primary, or a cluster.
 
-Checks of one turn of the loop travel in one call of one script. While the server fails, nobody waits for it: what
-`on_failure` says holds, and one connection in the background finds out when it is back.
+While a server fails, nobody waits for it: what `on_failure` says holds, and one connection in the background finds out
+when it is back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import Sequence
-from dataclasses import replace
-from hashlib import sha1
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-import hiredis
-
+from gwproxy.limits.call import Call
+from gwproxy.limits.known import Known, StoreUnavailable
+from gwproxy.limits.lease import Leases
+from gwproxy.limits.leased_plan import LeasedPlan
 from gwproxy.limits.level import MOST
+from gwproxy.limits.looking import Looking
 from gwproxy.limits.memory import MemoryStore
-from gwproxy.limits.redis_plan import Pending, RedisPlan
+from gwproxy.limits.nodes import Nodes
+from gwproxy.limits.redis_plan import RedisPlan
+from gwproxy.limits.refused import Refused
+from gwproxy.limits.server import Server
 from gwproxy.limits.spec import LimitSpec, OnFailure
-from gwproxy.state.address import Address
-from gwproxy.state.link import Link, LinkLost, connected
+from gwproxy.state.address import Address, Place
+from gwproxy.state.sentinel import Sentinels
 
 log = logging.getLogger("gwproxy")
 
-AT_ONCE: Final = 32
-"""Checks in one call: more would hold the server for longer than a millisecond."""
-AGAIN_S: Final = 0.2
-"""Between two looks whether a server that has failed is back."""
-SCRIPT: Final = files("gwproxy.limits").joinpath("scripts/decide.lua").read_bytes()
-_SHA: Final = sha1(SCRIPT, usedforsecurity=False).hexdigest()
+WATCH_S: Final = 1.0
+"""Between two looks at who else is there, and where the primary is."""
+HEARD_MS: Final = 5000
+"""For how long a process is there of which nothing is heard."""
+BEAT: Final = files("gwproxy.limits").joinpath("scripts/beat.lua").read_bytes()
 
 
 class RedisStore:
-    """`redis://`, `rediss://` and `unix://`.
+    """`redis://`, `rediss://`, `unix://`, `redis+sentinel://` and `redis+cluster://`.
 
-    `share`: how many processes share what a limit allows while the server fails.
+    `share`: how many processes share what a limit allows while the store fails: those of this gateway, and more where
+    more have been seen at the store.
     """
 
     def __init__(
-        self, address: Address, *, prefix: str, timeout_s: float, on_failure: OnFailure = "local", share: int = 1
+        self, where: Place | Address, *, prefix: str, timeout_s: float, on_failure: OnFailure = "local", share: int = 1
     ) -> None:
-        self.address = address
+        self.place = Place((where,), where) if isinstance(where, Address) else where
         self.on_failure = on_failure
         self.prefix = prefix
+        self.timeout_s = timeout_s
         self.failures = 0
-        self.trouble = "not connected yet"
+        self.share = self._least_share = share
         self.local = MemoryStore()
-        self._timeout_s = timeout_s
-        self._share = share
-        self._link: Link | None = None
-        self._queue: list[Pending] = []
-        self._probing: asyncio.Task[None] | None = None
-        self._closed = False
+        self.refused = Refused()
+        self.leases = Leases()
+        self.spread = self.place.cluster
+        self._id = secrets.token_hex(6)
+        self._failing: set[Server] = set()
+        self._sentinels = Sentinels(self.place) if self.place.primary else None
+        self._nodes = Nodes(self, self.place.addresses, prefix) if self.spread else None
+        self._server = Server(self, self._find, f"{prefix}:{{l}}:probe")
+        self._watching: asyncio.Task[None] | None = None
+        self._looking = Looking(self)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not asked, "" where it is."""
+        return "; ".join(dict.fromkeys(server.trouble for server in self.servers if server.trouble))
+
+    @property
+    def servers(self) -> list[Server]:
+        """All that are asked."""
+        return self._nodes.servers if self._nodes is not None else [self._server]
+
+    def server_for(self, key: str) -> Server:
+        """Who has a key."""
+        return self._server if self._nodes is None else self._nodes.server_for(key)
 
     # -- its life
 
     async def start(self) -> None:
         """Connect. Where that fails it is told, and tried again in the background."""
-        try:
-            await self._connect()
-        except Exception as error:
-            self.fail(_reason(error))
+        if self._nodes is not None:
+            await self._nodes.start()
+        else:
+            await self._server.start()
+        self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        """End the connection."""
-        self._closed = True
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.gather(self._probing, return_exceptions=True)
-        if self._link is not None:
-            self._link.abort()
+        """End the connections."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        if self._nodes is not None:
+            await self._nodes.close()
+        await self._server.close()
+        if self._sentinels is not None:
+            await self._sentinels.close()
 
-    async def _connect(self) -> None:
-        if self._link is None:
-            self._link = await connected(self.address, self._lost)
-        link = self._link
-        async with asyncio.timeout(1.0):
-            await link.ask("SCRIPT", "LOAD", SCRIPT)
-            # A server that is full, or that takes no writes, answers PING all the same.
-            await link.ask("EVALSHA", _SHA, 1, f"{self.prefix}:{{l}}:probe", 0, "b 1 1")
-        if self.trouble and self.failures:
-            log.info("limits are counted by %s again", self.address)
-        self.trouble = ""
-        # What was counted here meanwhile is known to nobody else.
-        self.local.clear()
+    async def _find(self) -> Address:
+        if self._sentinels is None:
+            return self.place.server
+        return self.place.server.at(*await self._sentinels.primary())
 
-    def _lost(self, link: Link) -> None:
-        if self._link is link and not self._closed:
-            self._link = None
-            self.fail("the connection has ended")
+    async def _watch(self) -> None:
+        while True:
+            await self._look_around(self._beat)
+            if self._sentinels is not None:
+                await self._look_around(self._follow)
+            await asyncio.sleep(WATCH_S)
 
-    def fail(self, why: str) -> None:
-        """A call had no answer, or none that helps: nobody asks until the server is found to be well."""
-        self.failures += 1
-        if not self.trouble or self.failures == 1:
-            log.error("limits are not counted by %s: %s; on_failure = %s holds", self.address, why, self.on_failure)
-        self.trouble = why
-        if self._probing is None and not self._closed:
-            self._probing = asyncio.create_task(self._probe())
-
-    async def _probe(self) -> None:
+    async def _look_around(self, look: Callable[[], Awaitable[None]]) -> None:
         try:
-            while self.trouble:
-                await asyncio.sleep(AGAIN_S)
-                try:
-                    await self._connect()
-                except Exception as error:
-                    self.trouble = _reason(error)
-                    if self._link is not None and isinstance(error, TimeoutError):
-                        self._link.abort()
-        finally:
-            self._probing = None
+            await look()
+        except Exception as error:
+            # A store that fails is told of by its checks.
+            log.debug("looking at the store of limits: %r", error)
+
+    async def _beat(self) -> None:
+        key = f"{self.prefix}:{{processes}}:"
+        count = await self.server_for(key).run("EVAL", BEAT, 1, key, self._id, HEARD_MS)
+        if type(count) is int:
+            self.share = max(self._least_share, count)
+
+    async def _follow(self) -> None:
+        """An old primary that nobody told of its fall may answer still: what it counts is lost."""
+        if self._server.trouble:
+            return
+        now = str(await self._find())
+        if self._server.address not in ("", now):
+            self._server.distrust(f"the primary is {now} now")
+
+    # -- what its servers say
+
+    def failed(self, server: Server, why: str) -> None:
+        """As the Owner of servers: told once, until it is well again."""
+        self.failures += 1
+        if server not in self._failing:
+            self._failing.add(server)
+            name, policy = self._name(server), self.on_failure
+            log.error("limits are not counted by %s: %s; on_failure = %s holds", name, why, policy)
+
+    def well(self, server: Server) -> None:
+        """As the Owner of servers."""
+        if server in self._failing:
+            self._failing.discard(server)
+            log.info("limits are counted by %s again", self._name(server))
+        if not self._failing:
+            # What was counted here meanwhile is known to nobody else.
+            self.local.clear()
+
+    def gone(self, server: Server) -> None:
+        """It is not asked any more."""
+        self._failing.discard(server)
+
+    def elsewhere(self, server: Server, call: Call, error: str) -> bool:
+        """As the Owner of servers."""
+        return self._nodes is not None and self._nodes.elsewhere(server, call, error)
+
+    def _name(self, server: Server) -> str:
+        return server.address or str(self.place)
 
     # -- plans
 
-    def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> RedisPlan:
+    def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> RedisPlan | LeasedPlan:
         """What decides over `specs` together."""
-        policies = [spec.on_failure or self.on_failure for spec in specs]
-        shares = [
-            replace(spec, requests=math.ceil(spec.requests / self._share))
-            for spec, policy in zip(specs, policies, strict=True)
-            if policy == "local"
-        ]
-        local = self.local.plan(shares, ipv6_prefix) if shares else None
-        return RedisPlan(self, specs, None if "deny" in policies else local, ipv6_prefix, deny="deny" in policies)
+        self._looking.add(specs)
+        if self.spread or any(spec.lease for spec in specs):
+            return LeasedPlan(self, specs, ipv6_prefix)
+        return RedisPlan(self, self._server, specs, ipv6_prefix)
 
     def forget_used(self) -> None:
         """Another configuration is bound from here."""
+        self._looking.begin()
         self.local.forget_used()
 
     def settle_in(self, most: int = MOST) -> None:
         """What was bound last is in force."""
+        self._looking.settle_in()
         self.local.settle_in(most)
+        self.refused.clear()
+        self.leases.clear()
 
     def sweep(self) -> None:
         """Free what nobody needs any more."""
         self.local.sweep()
+        if len(self.leases):
+            self.leases.sweep(self.local.now_us())
 
-    # -- checks
+    # -- who operates it
 
-    def ask(self, pending: Pending) -> None:
-        """Have a check decided, together with the others of this turn."""
-        self._queue.append(pending)
-        if len(self._queue) == 1:
-            asyncio.get_running_loop().call_soon(self._flush)
+    async def known(self, who: str) -> list[Known]:
+        """The limits that know `who`. Raises StoreUnavailable."""
+        self._available()
+        return await self._looking.known(who)
 
-    def _flush(self) -> None:
-        queue, self._queue = self._queue, []
-        for at in range(0, len(queue), AT_ONCE):
-            self._send(queue[at : at + AT_ONCE])
+    async def forget(self, who: str) -> int:
+        """Give `who` all permits back: of how many limits. Raises StoreUnavailable."""
+        self._available()
+        return await self._looking.forget(who)
 
-    def _send(self, batch: list[Pending]) -> None:
-        link = self._link
-        if link is None or self.trouble:
-            _give_up(batch)
-            return
-        keys: list[str] = []
-        words: list[str] = ["0"]
-        for pending in batch:
-            keys += pending.keys
-            words.append(pending.plan.word)
-        call = _Call(self, batch)
-        call.timer = asyncio.get_running_loop().call_later(self._timeout_s, call.late)
-        link.send(("EVALSHA", _SHA, len(keys), *keys, *words), call.take)
-        call.again = ("EVAL", SCRIPT, len(keys), *keys, *words)
-
-    def resend(self, call: _Call) -> None:
-        """The server has not run the script, since it does not know it: send it whole."""
-        if self._link is None:
-            call.take(LinkLost("the connection has ended"))
-        else:
-            self._link.send(call.again, call.take)
-
-
-class _Call:
-    """One script call and the checks in it. Whatever comes, and when: each check is settled once."""
-
-    __slots__ = ("_batch", "_store", "again", "timer")
-
-    def __init__(self, store: RedisStore, batch: list[Pending]) -> None:
-        self._store = store
-        self._batch = batch
-        self.again: tuple[Any, ...] = ()
-        self.timer: asyncio.TimerHandle | None = None
-
-    def late(self) -> None:
-        """The server has not answered in time: whether it has counted is not known."""
-        batch, self._batch = self._batch, []
-        if batch:
-            self._store.fail("no answer in time")
-            _give_up(batch)
-
-    def take(self, answer: Any) -> None:
-        """The server's answer; after `late` nobody's any more."""
-        if not self._batch:
-            return
-        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT") and self.again:
-            self._store.resend(self)
-            self.again = ()
-            return
-        if self.timer is not None:
-            self.timer.cancel()
-        batch, self._batch = self._batch, []
-        if not isinstance(answer, list) or len(answer) != 1 + sum(2 + 2 * len(one.keys) for one in batch):
-            self._store.fail(_reason(answer) if isinstance(answer, Exception) else "an answer of another form")
-            _give_up(batch)
-            return
-        now, at = answer[0], 1
-        for pending in batch:
-            end = at + 2 + 2 * len(pending.keys)
-            pending.settle(now, answer[at:end])
-            at = end
-
-
-def _give_up(batch: list[Pending]) -> None:
-    for pending in batch:
-        pending.give_up()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    def _available(self) -> None:
+        if self.trouble:
+            raise StoreUnavailable(f"the store of limits fails: {self.trouble}")

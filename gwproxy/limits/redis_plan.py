@@ -1,4 +1,4 @@
-"""The limits of one route, as a server that is shared decides them."""
+"""The limits of one route, as one server decides them: all in one call, each request whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,76 +7,95 @@ from functools import partial
 from typing import Final, Protocol
 
 from gwproxy.drive import Waiter
-from gwproxy.errors import Blame, GatewayError, Phase
+from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Reply
+from gwproxy.limits.alone import Alone, Deserted
 from gwproxy.limits.caller import by_address, who_by
 from gwproxy.limits.decision import Refusal
-from gwproxy.limits.memory import MemoryPlan, MemoryStore
+from gwproxy.limits.refused import Refused
+from gwproxy.limits.server import Server
 from gwproxy.limits.spec import Kind, LimitSpec
 from gwproxy.limits.told import Fields, filled
 
-MOST_REFUSED: Final = 100_000
-"""Callers of a route that are known to be refused until some time."""
-_CODES: Final[dict[Kind, str]] = {"exact": "e", "hard": "h", "bucket": "b", "day": "d", "month": "m"}
+CODES: Final[dict[Kind, str]] = {"exact": "e", "hard": "h", "bucket": "b", "day": "d", "month": "m"}
 
 
-class Asked(Protocol):
-    """The store, as a plan needs it. `trouble`: why it is not asked now, else ""."""
+class Store(Deserted, Protocol):
+    """The store, as a plan needs it. `spread`: whether keys are in several places (Redis Cluster)."""
 
     prefix: str
-    trouble: str
-    local: MemoryStore
+    spread: bool
+    refused: Refused
 
-    def ask(self, pending: Pending) -> None:
-        """Have a check decided."""
+
+def around(store: Store, spec: LimitSpec) -> tuple[str, str]:
+    """What stands before a caller in the key of a limit, and behind it. What stands in braces says where it is."""
+    if not store.spread:
+        # One place for all: what is decided together must be in one.
+        return f"{store.prefix}:{{l}}:{spec.key}:", ""
+    if spec.by:
+        return f"{store.prefix}:{{", f"}}:{spec.key}"
+    return f"{store.prefix}:{{{spec.key}}}:", ""
+
+
+def word_of(spec: LimitSpec, lease: int = 0) -> str:
+    """What the script is told of a limit."""
+    return f"{CODES[spec.kind]} {spec.requests} {spec.window_us} {lease}"
+
+
+def most_of(specs: Sequence[LimitSpec]) -> int:
+    """What no number of the script's answer exceeds: permits left, or a time. A `hard` window is some parts longer."""
+    return max(max(2 * spec.window_us, spec.requests) for spec in specs)
 
 
 class Pending(Waiter):
     """One request's check, on its way. Set with the server's answer, it tells who waits whether the request goes on."""
 
-    __slots__ = ("_exchange", "keys", "plan")
+    __slots__ = ("_exchange", "_plan", "keys", "most", "numbers", "word")
 
     def __init__(self, plan: RedisPlan, exchange: Exchange, keys: list[str]) -> None:
         super().__init__()
-        self.plan = plan
-        self.keys = keys
+        self._plan = plan
         self._exchange = exchange
+        self.keys = keys
+        self.word = plan.word
+        self.numbers = plan.numbers
+        self.most = plan.most
 
     def settle(self, now: int, numbers: list[int]) -> None:
         """The server's time, and the script's numbers for this check."""
-        self.set(self.plan.settle(self._exchange, self.keys, now, numbers))
+        self.set(self._plan.settle(self._exchange, self.keys, now, numbers))
 
-    def give_up(self) -> None:
+    def give_up(self, why: str) -> None:
         """There is no answer that helps."""
         try:
-            self.set(self.plan.alone(self._exchange))
+            self.set(self._plan.alone.check(self._exchange, why))
         except GatewayError as error:
             self.fail(error)
 
 
 class RedisPlan:
-    """The limits of one route. `word`: what the script is told of them."""
+    """The limits of one route. `word`: what the script is told of them, `numbers`: how many it answers."""
 
     __slots__ = (
-        "_address", "_deny", "_fields", "_keys", "_local", "_own", "_refusals", "_refused", "_store", "tells", "word",
+        "_address", "_fields", "_keys", "_own", "_refusals", "_server", "_store", "alone", "most", "numbers",
+        "tells", "word",
     )  # fmt: skip
 
-    def __init__(
-        self, store: Asked, specs: Sequence[LimitSpec], local: MemoryPlan | None, ipv6_prefix: int, *, deny: bool
-    ) -> None:
+    def __init__(self, store: Store, server: Server, specs: Sequence[LimitSpec], ipv6_prefix: int) -> None:
         self._store = store
+        self._server = server
         self._refusals = [Refusal(spec) for spec in specs]
-        self._local = local
-        self._deny = deny
+        self.alone = Alone(store, specs, ipv6_prefix)
         self._address = partial(by_address, ipv6_prefix)
         self._own = tuple(at for at, spec in enumerate(specs) if spec.by)
-        self._refused: dict[str, int] = {}
         self.tells = bool(self._own)
         fields = Fields(specs)
         self._fields = {at: fields.of(specs[at]) for at in self._own if specs[at].told}
-        self.word = " ".join(f"{_CODES[spec.kind]} {spec.requests} {spec.window_us}" for spec in specs)
-        # One hash tag for all: what is decided together must be in one place.
-        self._keys = tuple((f"{store.prefix}:{{l}}:{spec.key}:", spec.by, who_by(spec.by)) for spec in specs)
+        self.word = " ".join(map(word_of, specs))
+        self.numbers = 2 + 2 * len(specs)
+        self.most = most_of(specs)
+        self._keys = tuple((around(store, spec)[0], spec.by, who_by(spec.by)) for spec in specs)
 
     def check(self, exchange: Exchange) -> Reply | Pending | None:
         """Take a permit of each limit, or of none, as soon as the server has answered; a Reply where one refuses.
@@ -88,15 +107,15 @@ class RedisPlan:
             prefix if not by else prefix + (address if who is None else who(exchange) or address)
             for prefix, by, who in self._keys
         ]
-        store = self._store
-        if self._refused:
+        if len(self._store.refused):
             again = self._refuse_again(exchange, keys)
             if again is not None:
                 return again
-        if store.trouble:
-            return self.alone(exchange)
+        server = self._server
+        if server.trouble:
+            return self.alone.check(exchange, server.trouble)
         pending = Pending(self, exchange, keys)
-        store.ask(pending)
+        server.ask(pending)
         return pending
 
     def settle(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> Reply | None:
@@ -108,7 +127,8 @@ class RedisPlan:
         at = refusing - 1
         if at in self._fields:
             exchange.limits = filled(self._fields[at], 0, now, wait)
-            self._remember(keys[at], wait)
+            # Until then the answer is known, and the server need not be asked.
+            self._store.refused.add(keys[at], self._store.local.now_us() + wait)
         else:
             self._tell(exchange, now, numbers)
         return self._refusals[at].reply(exchange, wait)
@@ -122,33 +142,11 @@ class RedisPlan:
             left, renews = numbers[2 + 2 * tightest], numbers[3 + 2 * tightest]
             exchange.limits = filled(self._fields[tightest], left, now, renews)
 
-    def _remember(self, key: str, wait: int) -> None:
-        """Until then the answer is known, and the server need not be asked."""
-        if len(self._refused) >= MOST_REFUSED:
-            # The oldest: a dict remembers in which order it was filled.
-            self._refused.pop(next(iter(self._refused)))
-        self._refused[key] = self._store.local.now_us() + wait
-
     def _refuse_again(self, exchange: Exchange, keys: list[str]) -> Reply | None:
         now = self._store.local.now_us()
         for at in self._own:
-            until = self._refused.get(keys[at])
-            if until is None:
-                continue
-            if until <= now:
-                del self._refused[keys[at]]
-                continue
-            exchange.limits = filled(self._fields[at], 0, now, until - now)
-            return self._refusals[at].reply(exchange, until - now)
-        return None
-
-    def alone(self, exchange: Exchange) -> Reply | None:
-        """The server fails: what `on_failure` says. Raises GatewayError."""
-        if self._local is not None:
-            return self._local.check(exchange)
-        if self._deny:
-            raise GatewayError(
-                "state_unavailable", "Limits cannot be counted", blame=Blame.GATEWAY, phase=Phase.POLICY,
-                cause=self._store.trouble, retry_after_s=1,
-            )  # fmt: skip
+            wait = self._store.refused.wait(keys[at], now)
+            if wait:
+                exchange.limits = filled(self._fields[at], 0, now, wait)
+                return self._refusals[at].reply(exchange, wait)
         return None

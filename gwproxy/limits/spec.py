@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Kind = Literal["exact", "hard", "bucket", "day", "month"]
@@ -25,7 +25,8 @@ class LimitSpec:
     `key` names it in the store, `name` to callers; `requests` is the most in a window of `window_us` microseconds
     (of a bucket: how many it holds, and in which time it fills). `by` says who is counted by itself: "" is everybody
     together, else "principal", "address" or "header:NAME". `told`: its remaining is the caller's business.
-    `on_failure`: what holds while the store fails, None for what the store says.
+    `on_failure`: what holds while the store fails, None for what the store says. `lease`: permits that a process may
+    take at once, to spend them within `lease_us`; 0 for one by one.
     """
 
     key: str
@@ -36,6 +37,7 @@ class LimitSpec:
     by: str = EVERYBODY
     told: bool = False
     on_failure: OnFailure | None = None
+    lease: int = 0
 
     @property
     def step_us(self) -> int:
@@ -46,3 +48,21 @@ class LimitSpec:
     def part_us(self) -> int:
         """How long a part of a `hard` window is; rounded up, so that the parts are never less than the window."""
         return -(-self.window_us // SUBWINDOWS)
+
+    @property
+    def lease_us(self) -> int:
+        """How long a permit that was taken in advance may be spent: a twentieth of the window, a second at the most."""
+        return min(self.window_us // 20, 1_000_000)
+
+    def leased(self) -> LimitSpec:
+        """What the store is to hold so that this limit holds though permits are spent up to `lease_us` after they were
+        counted: a window that is longer by it, or a bucket that is smaller by what comes into it meanwhile.
+        """
+        late = self.lease_us
+        if self.kind in ("exact", "hard"):
+            return replace(self, window_us=self.window_us + late)
+        if self.kind == "bucket":
+            step = self.step_us
+            holds = max(self.requests - -(-late // step), 1)
+            return replace(self, requests=holds, window_us=step * holds)
+        return self

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from gwproxy.config.schema import State
 from gwproxy.limits.memory import MemoryStore
 from gwproxy.limits.redis import RedisStore
-from gwproxy.state.address import SPOKEN, address_of
+from gwproxy.state.address import SPOKEN, place_of
 
 Store = MemoryStore | RedisStore
 
@@ -17,6 +17,6 @@ def store_of(url: str, state: State, processes: int) -> Store:
     if urlsplit(url).scheme not in SPOKEN:
         return MemoryStore()
     return RedisStore(
-        address_of(url), prefix=state.prefix, timeout_s=float(state.timeout), on_failure=state.on_failure,
+        place_of(url), prefix=state.prefix, timeout_s=float(state.timeout), on_failure=state.on_failure,
         share=processes,
     )  # fmt: skip

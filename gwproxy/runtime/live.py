@@ -66,14 +66,15 @@ class Live:
         self._used.clear()
         self.limits.forget_used()
 
-    def retire_unused(self, callers: int = MOST) -> None:
-        """The binding is in force: pools of targets that are gone close when their requests end.
+    def settle_in(self, callers: int = MOST) -> None:
+        """The binding is in force. `callers` are the most that a limit remembers."""
+        self.retire_unused()
+        self.limits.settle_in(callers)
 
-        `callers` are the most that a limit remembers.
-        """
+    def retire_unused(self) -> None:
+        """Pools of targets that are gone close when their requests end."""
         for key in [key for key in self._pools if key not in self._used]:
             self._pools.pop(key).retire()
-        self.limits.settle_in(callers)
 
     @property
     def all_pools(self) -> list[Pool]:

@@ -74,7 +74,7 @@ class Worker:
         self.live.limits = store_of(self._store or config.state.url, config.state, processes_of(config))
         await self.live.limits.start()
         self._ready = ready = await self.prepare(self._loaded)
-        self.live.retire_unused(config.limits.max_callers)
+        self.live.settle_in(config.limits.max_callers)
         self._server = GatewayServer(
             ready.bound, self._wheel, ready.trust, RequestIds(), self._recorder.__call__
         )
@@ -99,7 +99,7 @@ class Worker:
         # What has ended is told as the configuration that it was asked of says.
         self.settle()
         self.server.use(ready.bound, ready.trust)
-        self.live.retire_unused(ready.loaded.config.limits.max_callers)
+        self.live.settle_in(ready.loaded.config.limits.max_callers)
         if self._ready is not None:
             letting_go = asyncio.create_task(sliced(release(self._ready.routes())))
             self._letting_go.add(letting_go)

@@ -71,7 +71,7 @@ def _specs(key: str, name: str, limit: Limit, by: str, tier: str = "") -> Iterat
         key = f"{key}@{tier}"
     window_us = round(float(limit.window) * 1_000_000)
     kind: Kind = limit.precision or ("exact" if requests <= MOST_EXACT else "hard")
-    also = (by, told, limit.on_failure)
+    also = (by, told, limit.on_failure, limit.lease or 0)
     yield LimitSpec(key, name, kind, requests, window_us, *also)
     if limit.burst is not None:
         fills_us = -(-window_us * limit.burst // requests)

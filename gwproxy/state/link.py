@@ -8,6 +8,8 @@ order: who no longer wants an answer ignores it when it comes. No command is sen
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,11 +18,19 @@ import hiredis
 
 from gwproxy.state.address import Address
 
+log = logging.getLogger("gwproxy")
+
 CONNECT_S: Final = 1.0
 Taker = Callable[[Any], None]
 """Gets an answer: what hiredis makes of it, ReplyError included; or LinkLost."""
 
+MOST_UNREAD: Final = 1 << 20
+"""Bytes of an answer that has not come whole."""
+
 _MISSING: Final = object()
+# No answer to us has so many parts or such a long text; a reader would make room for as many as it is told.
+_ABSURD: Final = re.compile(rb"[$*>~%|]\d{6}")
+_LONGEST_HEAD: Final = 10
 
 
 class LinkLost(Exception):
@@ -33,13 +43,15 @@ class Link(asyncio.Protocol):
     def __init__(self, lost: Callable[[Link], None]) -> None:
         self._lost = lost
         self._reader = hiredis.Reader(notEnoughData=_MISSING)
+        self._tail = b""
+        self._unread = 0
         self._takers: deque[Taker] = deque()
         self._transport: asyncio.Transport | None = None
 
     @property
     def open(self) -> bool:
         """Whether commands can be sent."""
-        return self._transport is not None
+        return self._transport is not None and not self._transport.is_closing()
 
     @property
     def waiting(self) -> int:
@@ -80,13 +92,35 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Some answers, or a piece of one."""
+        seen = self._tail + data
+        self._tail = seen[-_LONGEST_HEAD:]
+        if _ABSURD.search(seen) or not self._read(data) or self._unread > MOST_UNREAD:
+            # No answer can be told from another any more, one came that nobody had asked for, or one has no end.
+            self.abort()
+
+    def _read(self, data: bytes) -> bool:
+        """Hand out what is whole. Whether what comes after it can be believed."""
+        self._unread += len(data)
         try:
             self._reader.feed(data)
-            while (answer := self._reader.gets()) is not _MISSING:
-                self._takers.popleft()(answer)
-        except (hiredis.ProtocolError, IndexError):
-            # No answer can be told from another any more, or one came that nobody had asked for.
-            self.abort()
+            while self.open:
+                answer = self._reader.gets()
+                if answer is _MISSING:
+                    break
+                if not self._takers:
+                    return False
+                self._unread = self._reader.len()
+                self._hand(answer)
+        except (hiredis.ProtocolError, MemoryError, TypeError):
+            return False
+        return True
+
+    def _hand(self, answer: Any) -> None:
+        """Give it to whose it is. A mistake of theirs is no fault of the server's."""
+        try:
+            self._takers.popleft()(answer)
+        except Exception:
+            log.exception("an answer of the store could not be taken")
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection has ended: nobody who waits will get an answer."""
@@ -116,3 +150,12 @@ async def connected(address: Address, lost: Callable[[Link], None]) -> Link:
             link.abort()
             raise
     return link
+
+
+def reason_of(error: Exception) -> str:
+    """Why a server could not be asked, for people."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

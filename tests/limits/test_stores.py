@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.client import Answer
 from tests.support.running import Gateway
-from tests.support.store import StoreServer
 
 Start = Callable[..., Awaitable[Gateway]]
 Limited = Callable[[str], Awaitable[Gateway]]
@@ -30,10 +29,12 @@ rate_limit = "other"
 """
 
 
-@pytest.fixture(params=["memory", "server"])
-def limited(request: pytest.FixtureRequest, store: StoreServer, gateway: Start) -> Limited:
+@pytest.fixture(params=["memory", "store", "cluster", "sentinel"])
+def limited(request: pytest.FixtureRequest, gateway: Start) -> Limited:
     """Starts a gateway with these limits; its service is not there, which is nothing to a limit (502)."""
-    state = "" if request.param == "memory" else f'[state]\nurl = "{store.url}"\ntimeout = "5s"\n'
+    state = ""
+    if request.param != "memory":
+        state = f'[state]\nurl = "{request.getfixturevalue(request.param).url}"\ntimeout = "5s"\n'
 
     async def start(limits: str) -> Gateway:
         return await gateway(state + ROUTE.format(limits=limits))

@@ -19,6 +19,7 @@ format = "text"
 access = false
 [services.origin]
 url = "{url}"
+timeout = "{timeout}"
 [[routes]]
 path = "/*"
 method = "*"
@@ -34,7 +35,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
     """Writes a configuration, and gives the name of its file."""
 
     def write(url: str = "http://127.0.0.1:1", **values: object) -> str:
-        usual = {"workers": 2, "drain": "10s", "gateway": "", "mark": "one", "url": url}
+        usual = {"workers": 2, "timeout": "5s", "drain": "10s", "gateway": "", "mark": "one", "url": url}
         usual["listen"] = f'["127.0.0.1:{values.pop("port", 0)}"]'
         file = tmp_path / "routes.toml"
         file.write_text(FILE.format(**usual | values), encoding="utf-8")

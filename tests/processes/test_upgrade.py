@@ -178,7 +178,7 @@ def descriptors(pid: int) -> int:
 async def test_worker_that_still_drains_is_not_forgotten_by_a_second_upgrade(write, gwproxy, scripted, connect):
     asked, answer = asyncio.Event(), asyncio.Event()
     slow = await scripted([take_request(), tell(asked), wait_for(answer), send(OK)])
-    process = await gwproxy("run", write(slow.url, workers=1, drain="60s"))
+    process = await gwproxy("run", write(slow.url, workers=1, drain="60s", timeout="60s"))
     port = await process.port()
     for _ in range(5):
         assert (await (await connect(port)).ask(b"GET /mark HTTP/1.1\r\nHost: a\r\n\r\n")).status == 200

@@ -12,6 +12,9 @@ from gwproxy.config.problems import Key, Problem
 MOST_EXACT = 1_000_000
 """8 MB of times for one caller: beyond that `exact` is surely a mistake."""
 
+LEAST_LEASES = 10
+"""A lease is that part of what is left, at the most (limits/scripts/decide.lua)."""
+
 
 def limits(loaded: Loaded) -> Iterator[Problem]:
     """Bursts, quotas and precisions that fit the limit which they stand on."""
@@ -26,6 +29,13 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.problem(
                 "limit_without_effect", (*key, "burst"), found=str(limit.burst), expected=f"at most {limit.requests}",
                 hint="a window allows no more requests than that at once",
+            )  # fmt: skip
+        if limit.lease is not None and limit.lease > limit.requests // LEAST_LEASES:
+            most = limit.requests // LEAST_LEASES
+            yield loaded.problem(
+                "limit_without_effect", (*key, "lease"), found=str(limit.lease),
+                expected=f"at most {most}" if most > 1 else "no lease for so few requests",
+                hint=f"a lease takes at most 1/{LEAST_LEASES} of what is left",
             )  # fmt: skip
         if limit.quota is not None and limit.quota.requests < limit.requests:
             yield loaded.problem(

@@ -1,21 +1,25 @@
 -- Decides over all limits of some requests, one request after another, each whole or not at all.
 --
--- KEYS: a key for each limit of each request, in order. ARGV: the time in microseconds ("0": the server's); then for
--- each request its limits in one word: kind, requests and window in microseconds of each, with blanks between.
--- Gives: the time; then for each request which limit refuses for longest (0: none, and all have been taken), how long
--- it does, and for each limit what is left and in which time there will be more.
+-- KEYS: a key for each limit of each request, in order. ARGV: the number of the call; the time in microseconds ("0": the
+-- server's); then for each request its limits in one word: kind, requests, window in microseconds and lease of each, with
+-- blanks between. A lease of 0 asks for one permit, above 0 for up to so many, and below 0 only looks.
+-- Gives: the number of the call; the time; then for each request which limit refuses for longest (0: none, and all have
+-- been taken), how long it does, and for each limit what is left, in which time there will be more, and of a limit with
+-- a lease how many permits it gave.
 --
 -- The kinds are those of gwproxy/limits/*.py, which hypothesis holds to these. Numbers are microseconds; doubles hold
 -- them exactly until the year 2255. What is written: one value a limit, with an expiry.
 
 local PARTS = 61
+-- A lease never takes more than this share of what is left: near the limit permits go out one by one.
+local SHARE = 10
 local DAY = 86400000000
 
 local function text(number)
   return string.format('%.0f', number)
 end
 
-local now = tonumber(ARGV[1])
+local now = tonumber(ARGV[2])
 if now == 0 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -78,11 +82,14 @@ function Exact.wait(s)
   return slot(s, s.head) + s.window - now
 end
 
-function Exact.take(s)
-  local at = (s.head + s.used) % s.size
-  s.slots[at], s.newest = now, now
-  s.written[#s.written + 1] = at
-  s.used = s.used + 1
+function Exact.take(s, count)
+  for _ = 1, count do
+    local at = (s.head + s.used) % s.size
+    s.slots[at] = now
+    s.written[#s.written + 1] = at
+    s.used = s.used + 1
+  end
+  s.newest = now
 end
 
 function Exact.left(s)
@@ -169,10 +176,10 @@ function Hard.wait(s)
   return over <= 0 and 0 or leaves(s, over) * s.part_us - now
 end
 
-function Hard.take(s)
+function Hard.take(s, count)
   local at = s.last % PARTS + 1
-  s.counts[at] = s.counts[at] + 1
-  s.total = s.total + 1
+  s.counts[at] = s.counts[at] + count
+  s.total = s.total + count
 end
 
 function Hard.left(s)
@@ -203,8 +210,8 @@ function Bucket.wait(s)
   return math.max(s.full + s.step - s.holds - now, 0)
 end
 
-function Bucket.take(s)
-  s.full = s.full + s.step
+function Bucket.take(s, count)
+  s.full = s.full + s.step * count
 end
 
 function Bucket.left(s)
@@ -256,8 +263,8 @@ function Quota.wait(s)
   return s.used < s.requests and 0 or s.ends - now
 end
 
-function Quota.take(s)
-  s.used = s.used + 1
+function Quota.take(s, count)
+  s.used = s.used + count
 end
 
 function Quota.left(s)
@@ -279,16 +286,16 @@ local plans = {}
 
 local function plan_of(word)
   local plan = {}
-  for kind, requests, window in string.gmatch(word, '(%a) (%d+) (%d+)') do
-    plan[#plan + 1] = {kind, tonumber(requests), tonumber(window)}
+  for kind, requests, window, lease in string.gmatch(word, '(%a) (%d+) (%d+) (%-?%d+)') do
+    plan[#plan + 1] = {kind, tonumber(requests), tonumber(window), tonumber(lease)}
   end
   plans[word] = plan
   return plan
 end
 
 local states, changed = {}, {}
-local out, key = {now}, 1
-for arg = 2, #ARGV do
+local out, key = {tonumber(ARGV[1]), now}, 1
+for arg = 3, #ARGV do
   local plan = plans[ARGV[arg]] or plan_of(ARGV[arg])
   local count = #plan
   local levels, refused, longest = {}, 0, 0
@@ -308,22 +315,23 @@ for arg = 2, #ARGV do
       refused, longest = i, wait
     end
   end
-  if refused == 0 then
-    for i = 1, count do
-      local s = levels[i]
-      s.of.take(s)
+  out[#out + 1] = refused
+  out[#out + 1] = longest
+  for i = 1, count do
+    local s, lease, granted = levels[i], plan[i][4], 0
+    if refused == 0 and lease >= 0 then
+      granted = lease == 0 and 1 or math.max(1, math.min(lease, math.floor(s.of.left(s) / SHARE)))
+      s.of.take(s, granted)
       if not s.dirty then
         s.dirty = true
         changed[#changed + 1] = s
       end
     end
-  end
-  out[#out + 1] = refused
-  out[#out + 1] = longest
-  for i = 1, count do
-    local s = levels[i]
     out[#out + 1] = math.max(s.of.left(s), 0)
     out[#out + 1] = s.of.renews(s)
+    if lease > 0 then
+      out[#out + 1] = granted
+    end
   end
 end
 for _, s in ipairs(changed) do
