@@ -43,8 +43,10 @@ class StoreCluster(StoreProcesses):
             # Different from the start, or the nodes would have to settle it among them.
             await node.ask("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
             await node.ask("CLUSTER", "ADDSLOTSRANGE", self._first(index), self._first(index + 1) - 1)
-        for node, bus in zip(self.nodes[1:], self._buses[1:], strict=True):
-            await self.nodes[0].ask("CLUSTER", "MEET", node.host, node.port, bus)
+        # Each other, rather than by hearsay: that is told once a second.
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            met = self.nodes[other]
+            await self.nodes[one].ask("CLUSTER", "MEET", met.host, met.port, self._buses[other])
         await self.until_whole()
 
     async def until_whole(self) -> None:
