@@ -14,12 +14,16 @@ import pytest_asyncio
 import uvloop
 
 from tests.support import client as callers
+from tests.support.cluster import StoreCluster
 from tests.support.command import Runtime
 from tests.support.leaks import Level, measured
 from tests.support.origin import Origin
 from tests.support.running import PLAIN, Gateway, start_gateway
 from tests.support.scripted import Scripted, Step
+from tests.support.sentinel import StoreSentinel
 from tests.support.serving import Served
+from tests.support.store import StoreServer
+from tests.support.store_process import started
 
 
 def pytest_asyncio_loop_factories(
@@ -95,8 +99,8 @@ async def gateway(level: Level) -> AsyncIterator[Callable[..., Awaitable[Gateway
         return started
 
     yield start
-    for started in running:
-        await started.stop()
+    for one in running:
+        await one.stop()
 
 
 @pytest_asyncio.fixture
@@ -105,3 +109,24 @@ async def gwproxy(level: Level, tmp_path_factory: pytest.TempPathFactory) -> Asy
     runtime = Runtime(tmp_path_factory.mktemp("run"))
     yield runtime
     await runtime.close()
+
+
+@pytest_asyncio.fixture
+async def store(level: Level) -> AsyncIterator[StoreServer]:
+    """A Redis or Valkey server of the test's own, which nobody else uses."""
+    async with started(StoreServer) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def cluster(level: Level) -> AsyncIterator[StoreCluster]:
+    """A cluster of three primaries, of the test's own."""
+    async with started(StoreCluster) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def sentinel(level: Level) -> AsyncIterator[StoreSentinel]:
+    """A primary, its replica and three sentinels, of the test's own."""
+    async with started(StoreSentinel) as made:
+        yield made

@@ -193,7 +193,9 @@ async def test_most_requests_of_a_hot_key_do_not_ask_the_store(store: StoreServe
     assert await calls(store) - before < 20
 
 
-async def test_two_gateways_with_leases_allow_no_more_and_lose_little(store: StoreServer, origin: Origin, gateway: Start):
+async def test_two_gateways_with_leases_allow_no_more_and_lose_little(
+    store: StoreServer, origin: Origin, gateway: Start
+):
     gws = [await gateway(LEASED.format(url=store.url, more=""), origin) for _ in range(2)]
     clients = [await gw.connect() for gw in gws for _ in range(16)]
     some = await asyncio.gather(*(statuses(one, 20) for one in clients))

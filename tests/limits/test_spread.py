@@ -75,7 +75,9 @@ async def test_each_callers_limit_is_exact_whatever_node_has_it(cluster: StoreCl
         assert (found.count(200), found.count(429)) == (40, 40)
 
 
-async def test_limit_of_everybody_is_never_over_and_little_is_lost(cluster: StoreCluster, origin: Origin, gateway: Start):
+async def test_limit_of_everybody_is_never_over_and_little_is_lost(
+    cluster: StoreCluster, origin: Origin, gateway: Start
+):
     everybody = 'global = { requests = 300, window = "600s" }'
     gws = [await gateway(text(cluster.url, 1000, everybody), origin) for _ in range(2)]
     found = await through(gws, "a", 8, 40)
