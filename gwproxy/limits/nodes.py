@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from gwproxy.limits.call import Call
 from gwproxy.limits.server import AGAIN_S, Owner, Server
 from gwproxy.state.address import Address
+from gwproxy.state.link import ended
 from gwproxy.state.slots import SLOTS, Ranges, ranges_of, slot_of
 
 log = logging.getLogger("gwproxy")
@@ -46,7 +47,6 @@ class Nodes:
         self._slots: list[Server] = [self._nobody] * SLOTS
         self._refreshing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
 
     @property
     def servers(self) -> list[Server]:
@@ -73,10 +73,7 @@ class Nodes:
 
     async def close(self) -> None:
         """End all connections."""
-        self._closed = True
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, *self._tasks, return_exceptions=True)
+        await ended(self._refreshing, *self._tasks)
         for server in [*self._of.values(), self._nobody]:
             await server.close()
 

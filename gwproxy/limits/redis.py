@@ -27,6 +27,7 @@ from gwproxy.limits.refused import Refused
 from gwproxy.limits.server import Server
 from gwproxy.limits.spec import LimitSpec, OnFailure
 from gwproxy.state.address import Address, Place
+from gwproxy.state.link import ended
 from gwproxy.state.sentinel import Sentinels
 
 log = logging.getLogger("gwproxy")
@@ -92,9 +93,7 @@ class RedisStore:
 
     async def close(self) -> None:
         """End the connections."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        await ended(self._watching)
         if self._nodes is not None:
             await self._nodes.close()
         await self._server.close()

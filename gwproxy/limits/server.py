@@ -11,7 +11,7 @@ import hiredis
 
 from gwproxy.limits.call import SCRIPT, SHA, Call, Check
 from gwproxy.state.address import Address
-from gwproxy.state.link import Link, LinkLost, connected, reason_of
+from gwproxy.state.link import Link, LinkLost, connected, ended, reason_of
 from gwproxy.state.slots import slot_of
 
 AT_ONCE: Final = 32
@@ -67,8 +67,7 @@ class Server:
     async def close(self) -> None:
         """End the connection."""
         self.leave()
-        if self._probing is not None:
-            await asyncio.gather(self._probing, return_exceptions=True)
+        await ended(self._probing)
 
     def leave(self) -> None:
         """It is not needed any more. What is on its way is given up."""

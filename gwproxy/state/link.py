@@ -159,3 +159,11 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+async def ended(*tasks: asyncio.Task[None] | None) -> None:
+    """Cancel tasks, and wait until they are over: a time-out that comes in the same moment swallows a cancellation."""
+    for task in tasks:
+        while task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=0.1)
