@@ -29,12 +29,12 @@ def folder_of(runtime: Path | None) -> Path:
     return runtime or default_folder(os.environ)
 
 
-def asked(runtime: Path | None, verb: str) -> Any:
+def asked(runtime: Path | None, verb: str, **arguments: str) -> Any:
     """The running gateway's answer. Raises Failed where there is none."""
     folder, end = folder_of(runtime), time.monotonic() + PATIENCE_S
     while True:
         try:
-            answer = ask(folder / SOCKET, verb)
+            answer = ask(folder / SOCKET, verb, **arguments)
             break
         except NobodyThere as error:
             # It may be becoming another just now.

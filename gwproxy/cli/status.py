@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gwproxy.cli.operate import asked, runtime_option
+from gwproxy.cli.told import span
 
 
 @click.command(short_help="Tell what a running gateway does.")
@@ -49,7 +50,7 @@ def _shown(found: Any, rate: str = "") -> Group:
     tally = found["tally"]
     lived = time.time() - found["began"]
     head = (
-        f"gwproxy {found['version']}, pid {found['pid']}, {found['state']} for {_span(lived)}, "
+        f"gwproxy {found['version']}, pid {found['pid']}, {found['state']} for {span(lived)}, "
         f"{found['file']} (generation {found['generation']})"
     )
     lines = [head, *(f"listening on {address}" for address in found["listeners"])]
@@ -73,7 +74,7 @@ def _workers(workers: list[Any]) -> Table:
         state = each["state"]
         if state == "serving" and not each["accepting"]:
             state = "serving, no descriptors left" if each["short"] else "serving, has its share"
-        row = (each["number"], each["pid"], state, _span(each["lived_s"]), each["connections"])
+        row = (each["number"], each["pid"], state, span(each["lived_s"]), each["connections"])
         table.add_row(*map(str, (*row, each["exchanges"], each["restarts"])))
     return table
 
@@ -100,11 +101,3 @@ def _classes(by_status: dict[str, int]) -> list[tuple[str, int]]:
         name = status if status in ("429", "499", "502", "503", "504") else f"{status[0]}xx"
         found[name] = found.get(name, 0) + count
     return list(found.items())
-
-
-def _span(seconds: float) -> str:
-    """About how long, for people."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds / size:.1f}{unit}"
-    return f"{seconds:.0f}s"

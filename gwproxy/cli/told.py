@@ -103,3 +103,11 @@ def problem_fields(problem: Problem) -> dict[str, Any]:
 def as_json(value: object) -> str:
     """JSON for people and programs alike."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def span(seconds: float) -> str:
+    """About how long, for people."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.1f}{unit}"
+    return f"{seconds:.0f}s"

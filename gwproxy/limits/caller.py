@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
@@ -11,13 +12,19 @@ from typing import Final
 from gwproxy.exchange import Exchange
 
 LONGEST: Final = 40
+WRITTEN: Final = "write an address (203.0.113.7, 2001:db8::1) or header:NAME=VALUE"
+# What the rules of a field let through (RFC 9110 section 5.1 and 5.5).
+_HEADER: Final = re.compile(rb"header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=[\t ]*([\t\x20-\x7e\x80-\xff]+)")
 Who = Callable[[Exchange], str]
 """The caller's name for one limit, or "" where it is to be known by its address."""
 
 
 def who_by(by: str) -> Who | None:
     """What names a caller for a limit that says `by`; None where it is the address."""
-    return partial(_by_header, by.removeprefix("header:").lower().encode()) if by.startswith("header:") else None
+    if not by.startswith("header:"):
+        return None
+    name = by.removeprefix("header:").lower()
+    return partial(_by_header, name.encode(), name)
 
 
 def by_address(ipv6_prefix: int, exchange: Exchange) -> str:
@@ -25,6 +32,20 @@ def by_address(ipv6_prefix: int, exchange: Exchange) -> str:
     sender = exchange.sender
     sender.who = who = f"a:{network_of(sender.address, ipv6_prefix)}"
     return who
+
+
+def who_is(written: str, ipv6_prefix: int) -> str:
+    """The name under which a caller is counted whom an operator writes as an address, or as "header:NAME=VALUE".
+
+    Raises ValueError, which says what can be written.
+    """
+    try:
+        header = _HEADER.fullmatch(written.encode("utf-8", "surrogateescape"))
+        if header is not None and (value := header[2].strip(b"\t ")):
+            return _of_value(header[1].decode().lower(), value)
+        return f"a:{network_of(str(ipaddress.ip_address(written)), ipv6_prefix)}"
+    except ValueError:
+        raise ValueError(f"{written[:64]!r} names no caller: {WRITTEN}") from None
 
 
 def network_of(address: str, ipv6_prefix: int) -> str:
@@ -40,11 +61,13 @@ def network_of(address: str, ipv6_prefix: int) -> str:
     return str(ipaddress.IPv6Network((int(number), ipv6_prefix), strict=False))
 
 
-def _by_header(name: bytes, exchange: Exchange) -> str:
-    value = exchange.head.fields.get(name)
-    if not value:
-        return ""
+def _by_header(field: bytes, name: str, exchange: Exchange) -> str:
+    value = exchange.head.fields.get(field)
+    return _of_value(name, value) if value else ""
+
+
+def _of_value(name: str, value: bytes) -> str:
     if len(value) <= LONGEST and value.isalnum():
-        return f"h:{name.decode()}:{value.decode()}"
+        return f"h:{name}:{value.decode()}"
     # Whatever it is made of, and however long: no other's name can be made with it.
-    return f"x:{name.decode()}:{blake2b(value, digest_size=16).hexdigest()}"
+    return f"x:{name}:{blake2b(value, digest_size=16).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What a store knows of one caller."""
+"""What a store knows of one caller, for who operates the gateway."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ class StoreUnavailable(Exception):
 
 
 class Known(Struct, frozen=True):
-    """A limit that knows a caller: `left` of `requests`, and in which time there is a permit where none is left."""
+    """One limit that has counted a caller: `left` of `requests` are there, the next in `wait_us` where none is.
+
+    `key` names it in the store, `name` to callers; `window_us` is as in LimitSpec.
+    """
 
     key: str
     name: str

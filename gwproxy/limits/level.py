@@ -6,6 +6,7 @@ at least that long. No timer walks the table, and no list of who came when is ke
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from gwproxy.limits.spec import LimitSpec
@@ -126,6 +127,16 @@ class Table(Generic[S]):
         """What is known of `who`."""
         state = self._young.get(who)
         return state if state is not None else self._old.get(who)
+
+    def apart(self, who: str) -> Self:
+        """The same limit, and nothing known but a copy of what is of `who`: to look there changes nothing here."""
+        state = self.known(who)
+        copy = type(self)(self.spec, self.most)
+        copy.follow(self)
+        # As old as it is here, so that it is forgotten there when it would be here.
+        one, nobody = {} if state is None else {who: deepcopy(state)}, dict[str, S]()
+        copy._young, copy._old = (one, nobody) if who in self._young else (nobody, one)
+        return copy
 
     def forget(self, who: str) -> bool:
         """Give `who` all permits back. Whether there was anything."""

@@ -13,6 +13,7 @@ from gwproxy.limits.caller import by_address, who_by
 from gwproxy.limits.decision import Refusal
 from gwproxy.limits.exact import Exact
 from gwproxy.limits.hard import Hard
+from gwproxy.limits.known import Known
 from gwproxy.limits.level import MOST
 from gwproxy.limits.quota import Quota
 from gwproxy.limits.shared import Shared
@@ -67,7 +68,8 @@ class MemoryStore:
 
     def _level(self, spec: LimitSpec) -> Any:
         self._used.add(spec.key)
-        level = self._new.get(spec.key) or self._levels.get(spec.key)
+        # Never by truth: a table that has counted nobody yet is false.
+        level = self._new.get(spec.key, self._levels.get(spec.key))
         if level is None or level.spec != spec:
             level = self._new[spec.key] = _new(spec)
         return level
@@ -110,17 +112,19 @@ class MemoryStore:
         for level in self._levels.values():
             left -= level.sweep(left)
 
-    def known(self, who: str) -> list[tuple[LimitSpec, int, int]]:
-        """The limits that know `who`, with what is left of each and how long the next permit takes."""
+    async def known(self, who: str) -> list[Known]:
+        """The limits of which `who` has used something. Nothing is changed by it."""
         now = self.now_us()
         found = []
-        for level in self._levels.values():
-            if level.known(who) is not None:
-                wait = level.look(who, now)
-                found.append((level.spec, level.left(), wait))
-        return found
+        own = [level for level in self._levels.values() if level.known(who) is not None]
+        for apart in (level.apart(who) for level in own):
+            wait, spec = apart.look(who, now), apart.spec
+            if (left := apart.left()) < spec.requests:
+                known = (spec.key, spec.name, spec.kind, spec.requests, spec.window_us)
+                found.append(Known(*known, left=left, wait_us=wait))
+        return sorted(found, key=lambda one: one.key)
 
-    def forget(self, who: str) -> int:
+    async def forget(self, who: str) -> int:
         """Give `who` all permits back, of all limits. How many limits knew them."""
         return sum(level.forget(who) for level in self._levels.values())
 

@@ -13,18 +13,15 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from contextlib import ExitStack
 from typing import Any, Final
 
-import msgspec
 import uvloop
 
 from gwproxy.runtime.channel import MOST_FDS, Channel
-from gwproxy.runtime.collector import Collector, undisturbed
-from gwproxy.runtime.intake import Intake
-from gwproxy.runtime.log import logging_to
+from gwproxy.runtime.generations import Generations
+from gwproxy.runtime.looking import seen
 from gwproxy.runtime.messages import (
     VERSION,
     Adopt,
@@ -37,20 +34,15 @@ from gwproxy.runtime.messages import (
     Handed,
     Hello,
     Leaving,
+    Look,
     Prepare,
-    Prepared,
-    Refused,
     Reopen,
     Returned,
     Swap,
-    Swapped,
     encode,
     to_worker,
-    unpacked,
 )
-from gwproxy.runtime.worker import Ready, Worker
 from gwproxy.telemetry.tally import parts, tally
-from gwproxy.telemetry.writer import AccessLog
 
 log = logging.getLogger("gwproxy")
 
@@ -64,18 +56,14 @@ class Child:
     """This process. Everything it is told is heard in `heard`, one thing after another."""
 
     def __init__(self, control: socket.socket, held: ExitStack) -> None:
-        self._held = held
-        self._worker: Worker | None = None
-        self._collector = Collector()
-        self._lines: AccessLog | None = None
-        self._ready: dict[int, tuple[Ready | None, dict[str, socket.socket]]] = {}
         self._asked: asyncio.Queue[tuple[Any, list[int]]] = asyncio.Queue()
+        self._has = Generations(held, lambda: self._asked.put_nowait((None, [])))
         self._drain_s: float | None = None
         self._draining = asyncio.Event()
         self._hurry = asyncio.Event()
         self._hands_over = False
-        self._intake: Intake | None = None
         self._adopting: set[asyncio.Task[None]] = set()
+        self._looking: set[asyncio.Task[None]] = set()
         self._channel = Channel(
             control, encode=encode, decode=to_worker, heard=self._hear, lost=self._orphaned
         )
@@ -87,6 +75,11 @@ class Child:
         if isinstance(message, Drain):
             # Out of turn: whatever is being prepared is of no more use.
             self.drain(message.seconds, hand_over=message.hand_over)
+        elif isinstance(message, Look):
+            # Out of turn too: who asks does not wait until a configuration is prepared.
+            looking = asyncio.create_task(self._look(message))
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
         else:
             self._asked.put_nowait((message, fds))
 
@@ -126,19 +119,22 @@ class Child:
                 if isinstance(message, Adopt):
                     self._return(message, fds)
             await self._end()
+            for looking in self._looking:
+                looking.cancel()
             beating.cancel()
             self._channel.close()
 
     async def _end(self) -> None:
-        if self._worker is None:
+        worker = self._has.worker
+        if worker is None:
             return
         if self._hands_over:
-            await self._worker.accepting.close()
-            self._hand_over(self._worker.server.hand_over())
-        cut = await self._worker.stop(self._drain_s, at_once=self._hurry)
+            await worker.accepting.close()
+            self._hand_over(worker.server.hand_over())
+        cut = await worker.stop(self._drain_s, at_once=self._hurry)
         self._say_done()
         self._channel.say(Ended(cut))
-        self._collector.stop()
+        self._has.collector.stop()
 
     def _hand_over(self, fds: list[int]) -> None:
         for at in range(0, len(fds), MOST_FDS):
@@ -153,16 +149,21 @@ class Child:
 
     async def _adopt(self, message: Adopt, fds: list[int]) -> None:
         """Connections that another worker had. One that its caller has closed meanwhile tells so when it is read."""
-        assert self._worker is not None
+        assert self._has.worker is not None
         loop = asyncio.get_running_loop()
         for fd in fds:
             sock = socket.socket(fileno=fd)
             sock.setblocking(False)
             try:
-                await loop.connect_accepted_socket(self._worker.server, sock)
+                await loop.connect_accepted_socket(self._has.worker.server, sock)
             except OSError:
                 sock.close()
         self._channel.say(Adopted(message.number))
+
+    async def _look(self, message: Look) -> None:
+        """What the store knows of a caller: it is asked beside the requests."""
+        worker = self._has.worker
+        self._channel.say(await seen(None if worker is None else worker.live.limits, message))
 
     def _obeyed(self, task: asyncio.Task[None]) -> None:
         """A worker that can't be told anything any more makes place for another."""
@@ -174,11 +175,11 @@ class Child:
         while True:
             message, fds = await self._asked.get()
             if isinstance(message, Prepare):
-                await self._prepare(message, fds)
+                self._channel.say(await self._has.prepare(message, fds))
             elif isinstance(message, Swap):
-                await self._swap(message.generation)
+                self._channel.say(await self._has.swap(message.generation))
             elif isinstance(message, Forget):
-                self._forget(message.generation)
+                self._has.forget(message.generation)
             elif isinstance(message, Adopt):
                 # To its end, even if this worker is to end: half taken, they would be nobody's.
                 adopting = asyncio.create_task(self._adopt(message, fds))
@@ -186,76 +187,14 @@ class Child:
                 adopting.add_done_callback(self._adopting.discard)
                 await asyncio.shield(adopting)
             elif isinstance(message, Reopen):
-                if self._lines is not None:
-                    self._lines.reopen()
-            elif self._intake is not None:
+                if self._has.lines is not None:
+                    self._has.lines.reopen()
+            elif (intake := self._has.intake) is not None:
                 # How the others are (Fleet), or that there is one connection too many (None).
-                self._intake.fleet = message or self._intake.fleet
-                changed = await self._intake.balance()
+                intake.fleet = message or intake.fleet
+                changed = await intake.balance()
                 if changed or message is None:
                     self._say_beat(look=True)
-
-    # -- a configuration
-
-    async def _prepare(self, message: Prepare, fds: list[int]) -> None:
-        # The file in memory is everybody's, and so is where its reader stands.
-        data = os.pread(fds[0], os.fstat(fds[0]).st_size, 0)
-        os.close(fds[0])
-        sockets = {
-            address: socket.socket(fileno=fd)
-            for address, fd in zip(message.listeners, fds[1:], strict=True)
-        }
-        for sock in sockets.values():
-            sock.setblocking(False)
-        try:
-            self._ready[message.generation] = await self._made(message, data), sockets
-        except (OSError, ssl.SSLError, msgspec.MsgspecError) as error:
-            for sock in sockets.values():
-                sock.close()
-            if self._worker is not None:
-                self._worker.forget()
-            self._channel.say(Refused(message.generation, str(error)))
-            return
-        self._channel.say(Prepared(message.generation))
-
-    async def _made(self, message: Prepare, data: bytes) -> Ready | None:
-        """What can be swapped in; None for the first, which is in the worker already."""
-        with undisturbed():
-            loaded = unpacked(data)
-        if self._worker is not None:
-            return await self._worker.prepare(loaded)
-        logs = loaded.config.log
-        self._held.enter_context(logging_to(sys.stderr, logs.format))
-        if logs.access:
-            self._lines = AccessLog(logs.format, logs.file)
-            self._lines.use(logs.sample, logs.redact)
-            self._held.callback(self._lines.close)
-        worker = Worker(loaded, record=self._lines, instance=message.instance, store=message.store)
-        # It has its routes before it has its sockets, which it is given by the first swap.
-        await worker.start({})
-        self._worker = worker
-        self._intake = Intake(worker, lambda: self._asked.put_nowait((None, [])))
-        self._collector.start(lambda: worker.counters.exchanges)
-        return None
-
-    async def _swap(self, generation: int) -> None:
-        ready, sockets = self._ready.pop(generation)
-        assert self._worker is not None
-        if ready is not None:
-            self._worker.swap(ready)
-            if self._lines is not None:
-                logs = ready.loaded.config.log
-                self._lines.use(logs.sample, logs.redact)
-            self._collector.replaced()
-        await self._worker.accepting.use(sockets)
-        self._channel.say(Swapped(generation))
-
-    def _forget(self, generation: int) -> None:
-        _, sockets = self._ready.pop(generation, (None, {}))
-        for sock in sockets.values():
-            sock.close()
-        if self._worker is not None:
-            self._worker.forget()
 
     # -- its pulse
 
@@ -267,17 +206,17 @@ class Child:
             await asyncio.sleep(BEAT_S)
 
     def _say_beat(self, *, look: bool = False) -> None:
-        worker, intake = self._worker, self._intake
+        worker, intake = self._has.worker, self._has.intake
         if worker is not None and intake is not None:
             worker.settle()
             open_now, accepting = len(worker.server.connections), worker.accepting.on
             store = worker.live.limits.trouble[:200], worker.live.limits.failures
-            self._channel.say(Beat(open_now, accepting, self._collector.longest_s, look, intake.short, *store))
+            self._channel.say(Beat(open_now, accepting, self._has.collector.longest_s, look, intake.short, *store))
 
     def _say_done(self) -> None:
-        if self._worker is not None:
-            lost = self._lines.lost if self._lines is not None else 0
-            for part in parts(tally(self._worker.counters, lost), SERVICES_A_PACKET):
+        if self._has.worker is not None:
+            lost = self._has.lines.lost if self._has.lines is not None else 0
+            for part in parts(tally(self._has.worker.counters, lost), SERVICES_A_PACKET):
                 self._channel.say(Done(part))
 
 

@@ -7,12 +7,13 @@ other end is checked all the same.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,12 @@ LARGEST: Final = 64 * 1024
 ASK_S: Final = 60.0
 """A reload waits for every worker to be ready."""
 
-Verb = Callable[[], Awaitable[Any]]
+Verb = Callable[..., Awaitable[Any]]
+"""Its parameters are the arguments that are asked for, all of them words."""
+
+
+class Unanswerable(Exception):
+    """What a verb was asked for cannot be done; the text says why, to who asked."""
 
 
 class NobodyThere(Exception):
@@ -61,11 +67,18 @@ class Control:
 
     async def _answer(self, line: bytes) -> Any:
         try:
-            verb = json.loads(line)["verb"]
+            said = json.loads(line)
+            verb, arguments = said["verb"], said.get("arguments", {})
             asked = self._verbs[verb]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {"error": f"not understood; what can be asked: {', '.join(self._verbs)}"}
-        return await asked()
+        wanted = list(inspect.signature(asked).parameters)
+        if not _fits(arguments, wanted):
+            return {"error": f"{verb} takes {_listed(wanted)}"}
+        try:
+            return await asked(**arguments)
+        except Unanswerable as error:
+            return {"error": str(error)}
 
     async def close(self) -> None:
         """Listen no more; who waits for an answer is cut."""
@@ -75,19 +88,32 @@ class Control:
             writer.close()
 
 
+def _fits(arguments: Any, wanted: Sequence[str]) -> bool:
+    """Whether these are the arguments of a verb."""
+    if not isinstance(arguments, dict) or set(arguments) != set(wanted):
+        return False
+    return all(isinstance(value, str) for value in arguments.values())
+
+
+def _listed(wanted: Sequence[str]) -> str:
+    if not wanted:
+        return "no arguments"
+    return f"{', '.join(wanted)}, and nothing else: each a string in the object \"arguments\""
+
+
 def _uid(writer: asyncio.StreamWriter) -> int:
     sock = writer.get_extra_info("socket")
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[1])
 
 
-def ask(path: Path, verb: str) -> Any:
+def ask(path: Path, verb: str, **arguments: str) -> Any:
     """Ask the gateway whose socket is at `path`. Raises NobodyThere; the answer is what JSON says."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(ASK_S)
         try:
             sock.connect(str(path))
-            sock.sendall(json.dumps({"verb": verb}).encode() + b"\n")
+            sock.sendall(json.dumps({"verb": verb, "arguments": arguments}).encode() + b"\n")
             with sock.makefile("rb") as answers:
                 line = answers.readline()
         except OSError as error:

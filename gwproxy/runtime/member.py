@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
+from gwproxy.runtime.asking import Answers
 from gwproxy.runtime.channel import Channel
 from gwproxy.runtime.messages import (
     VERSION,
@@ -27,11 +28,13 @@ from gwproxy.runtime.messages import (
     Handed,
     Hello,
     Leaving,
+    Look,
     Prepare,
     Prepared,
     Refused,
     Reopen,
     Returned,
+    Seen,
     Swap,
     Swapped,
     encode,
@@ -90,7 +93,7 @@ class Member:
         self._giving: dict[int, list[int]] = {}
         self._gifts = itertools.count()
         self._fleet = fleet
-        self._answers: dict[tuple[str, int], asyncio.Future[str]] = {}
+        self._answers = Answers(ENDED)
         self._loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(pid)
         self._loop.add_reader(self._pidfd, self._reap)
@@ -128,62 +131,57 @@ class Member:
             # Each tells of some services; what was said of the others holds.
             self.tally = replace(message.tally, by_service=self.tally.by_service | message.tally.by_service)
         elif isinstance(message, Prepared):
-            self._answer("prepare", message.generation, "")
+            self._answers.settle("prepare", message.generation, "")
         elif isinstance(message, Refused):
             self.why = message.why
-            self._answer("prepare", message.generation, message.why or "refused")
+            self._answers.settle("prepare", message.generation, message.why or "refused")
         elif isinstance(message, Swapped):
             self.generation = message.generation
-            self._answer("swap", message.generation, "")
+            self._answers.settle("swap", message.generation, "")
         elif isinstance(message, Handed):
             self._fleet.handed(fds)
         elif isinstance(message, Leaving):
             if self.state == SERVING:
                 self.state = DRAINING
-                self._answer_all()
+                self._answers.end()
                 self._fleet.leaves(self)
         elif isinstance(message, Adopted):
             for fd in self._giving.pop(message.number, []):
                 os.close(fd)
         elif isinstance(message, Returned):
             self._fleet.handed(self._giving.pop(message.number, []))
+        elif isinstance(message, Seen):
+            self._answers.settle("look", message.number, message)
         elif isinstance(message, Ended):
             self.cut = message.cut
         elif isinstance(message, Hello) and message.version != VERSION:
             self.kill()
 
-    def _answer(self, what: str, generation: int, outcome: str) -> None:
-        future = self._answers.pop((what, generation), None)
-        if future is not None and not future.done():
-            future.set_result(outcome)
-
-    def _answer_all(self) -> None:
-        """What is still asked of it will not be answered."""
-        for future in self._answers.values():
-            if not future.done():
-                future.set_result(ENDED)
-        self._answers.clear()
-
     # -- what is asked of it
-
-    async def _ask(self, what: str, generation: int) -> str:
-        future: asyncio.Future[str] = self._loop.create_future()
-        self._answers[what, generation] = future
-        return await future
 
     async def prepare(self, message: Prepare, fds: list[int]) -> str:
         """ "" when it has prepared, else why it could not. A worker that ends meanwhile says "ended"."""
         if self.state == ENDED:
             return ENDED
         self._channel.say(message, fds)
-        return await self._ask("prepare", message.generation)
+        why: str = await self._answers.wait("prepare", message.generation)
+        return why
 
     async def swap(self, generation: int) -> str:
         """ "" when it serves `generation`; "ended" as for `prepare`."""
         if self.state == ENDED:
             return ENDED
         self._channel.say(Swap(generation))
-        return await self._ask("swap", generation)
+        why: str = await self._answers.wait("swap", generation)
+        return why
+
+    async def look(self, message: Look) -> Seen | None:
+        """What it tells of a caller; None where it ends meanwhile."""
+        if self.state == ENDED:
+            return None
+        self._channel.say(message)
+        answer = await self._answers.wait("look", message.number)
+        return answer if isinstance(answer, Seen) else None
 
     def forget(self, generation: int) -> None:
         """What was prepared is not wanted."""
@@ -259,7 +257,7 @@ class Member:
         self._channel.read_rest()
         self._channel.close()
         self.why = self.why or _how(code)
-        self._answer_all()
+        self._answers.end()
         if self._killed:
             self.cut = self.beat.connections
         self._fleet.ended(self)

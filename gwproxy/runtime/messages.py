@@ -15,10 +15,13 @@ from gwproxy.config.loaded import Loaded
 from gwproxy.config.places import Places
 from gwproxy.config.schema import Config
 from gwproxy.config.units import plain, typed
+from gwproxy.limits.known import Known
 from gwproxy.telemetry.tally import Tally
 
 VERSION: Final = 1
-"""Of this language. A worker that speaks another is replaced."""
+"""Of this language. A worker that speaks another is replaced. One more message makes no other language: who does not
+know it does nothing about it.
+"""
 
 
 class Message(Struct, frozen=True, tag=True, array_like=True):
@@ -74,6 +77,14 @@ class Adopt(Message, frozen=True):
 
 class Reopen(Message, frozen=True):
     """The log file has been moved away: write to a new one."""
+
+
+class Look(Message, frozen=True):
+    """Tell what is known of the caller `who`, or, with `reset`, forget it. Answered by `Seen`."""
+
+    number: int
+    who: str
+    reset: bool = False
 
 
 class Fleet(Message, frozen=True):
@@ -155,14 +166,29 @@ class Returned(Message, frozen=True):
     number: int
 
 
+class Seen(Message, frozen=True):
+    """What the Look of this number asked for: the limits that know the caller, or how many have forgotten it.
+
+    `more` is how many others there are that one packet has no room for, `error` why there is no answer.
+    """
+
+    number: int
+    known: tuple[Known, ...] = ()
+    forgotten: int = 0
+    error: str = ""
+    more: int = 0
+
+
 class Ended(Message, frozen=True):
     """The drain is over, and `cut` connections were cut for it."""
 
     cut: int
 
 
-ToWorker = Prepare | Swap | Forget | Drain | Adopt | Reopen | Fleet
-ToSupervisor = Hello | Prepared | Refused | Swapped | Beat | Done | Leaving | Handed | Adopted | Returned | Ended
+ToWorker = Prepare | Swap | Forget | Drain | Adopt | Reopen | Look | Fleet
+ToSupervisor = (
+    Hello | Prepared | Refused | Swapped | Beat | Done | Leaving | Handed | Adopted | Returned | Seen | Ended
+)
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
 to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode

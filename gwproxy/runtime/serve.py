@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from gwproxy.runtime.control import Control
+from gwproxy.runtime.callers import Callers
+from gwproxy.runtime.control import Control, Verb
 from gwproxy.runtime.folder import RuntimeFolder
 from gwproxy.runtime.held_back import hear, hold_back
 from gwproxy.runtime.log import logging_to
@@ -38,7 +39,13 @@ async def serve(path: Path, environ: Mapping[str, str], runtime: Path) -> None:
         held.callback(folder.close)
         store = PrivateStore(folder.path / "store.sock", legacy.store if legacy else 0)
         supervisor = Supervisor(path, environ, folder, asked, store, legacy)
-        verbs = {"reload": supervisor.reload, "status": supervisor.status, "upgrade": supervisor.upgrade}
+        callers = Callers(
+            lambda: supervisor.fleet.serving, lambda: supervisor.plan.reading.loaded.config.limits.ipv6_prefix
+        )
+        verbs: dict[str, Verb] = {
+            "reload": supervisor.reload, "status": supervisor.status, "upgrade": supervisor.upgrade,
+            "limits_show": callers.show, "limits_reset": callers.reset,
+        }  # fmt: skip
         control = Control(folder.socket, verbs)
         await control.start()
         try:
