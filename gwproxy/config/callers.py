@@ -94,6 +94,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     everybody: Annotated[Limit | None, says("All callers of all routes together.")] = field(
         default=None, name="global"
     )
+    auth_failures: Annotated[
+        Limit | None,
+        says("Failed authentications of one address; who has had them all is refused before anything is verified."),
+    ] = None
     ipv6_prefix: Annotated[
         Annotated[int, Meta(ge=16, le=128)],
         says("How many bits of an IPv6 address tell callers apart: a customer has at least a /64."),

@@ -24,6 +24,7 @@ OF_ONE_FILE: Final[tuple[Rule, ...]] = (
     listeners.admin_token,
     services.tls,
     limits.limits,
+    limits.failures,
     limits.stores,
     references.parts,
     routes.methods,

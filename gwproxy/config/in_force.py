@@ -44,6 +44,12 @@ def not_in_force(config: Config) -> list[Notice]:
             _aggregations(config),
             "aggregations do not exist yet: answered 501 once let in",
         ),
+        (
+            "auth_failures",
+            "ignored",
+            [("limits", "auth_failures")] if config.limits.auth_failures else [],
+            "nothing authenticates yet, so that nothing fails",
+        ),
         ("retries", "ignored", _of_services(config, "retries"), "requests are not sent again yet"),
         ("circuit breakers", "ignored", _of_services(config, "circuit_breaker"), "circuits never open yet"),
         (

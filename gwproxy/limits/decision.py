@@ -26,6 +26,9 @@ class Plan(Protocol):
         A Waiter where the store has to be asked, the Reply where a limit refuses.
         """
 
+    def used_up(self, exchange: Exchange) -> Reply | None:
+        """The Reply where a limit is known to refuse, as far as can be told without asking. Takes nothing."""
+
 
 class Refusal:
     """The reply of one limit: 429, made of what is the same each time. A flood of those refused must be cheap."""

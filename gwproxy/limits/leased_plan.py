@@ -85,10 +85,9 @@ class LeasedPlan:
         store = self.store
         now = store.local.now_us()
         if len(store.refused):
-            for level, key in zip(self.levels, keys, strict=True):
-                wait = store.refused.wait(key, now)
-                if wait:
-                    return self.refusal(exchange, level, wait, now)
+            again = self._refuse_again(exchange, keys, now)
+            if again is not None:
+                return again
         held, empty = [], []
         for at in self._leased:
             lease = store.leases.get(keys[at])
@@ -102,6 +101,19 @@ class LeasedPlan:
         asking = Asking(self, exchange, keys, held)
         asking.begin(empty, self._asked)
         return asking
+
+    def used_up(self, exchange: Exchange) -> Reply | None:
+        """As RedisPlan's."""
+        address = exchange.sender.who or self._address(exchange)
+        keys = [level.key(exchange, address) for level in self.levels]
+        return self._refuse_again(exchange, keys, self.store.local.now_us())
+
+    def _refuse_again(self, exchange: Exchange, keys: list[str], now: int) -> Reply | None:
+        for level, key in zip(self.levels, keys, strict=True):
+            wait = self.store.refused.wait(key, now)
+            if wait:
+                return self.refusal(exchange, level, wait, now)
+        return None
 
     def refusal(self, exchange: Exchange, level: Level, wait: int, now: int) -> Reply:
         """What a caller is told whom `level` refuses."""

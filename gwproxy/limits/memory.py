@@ -185,6 +185,17 @@ class MemoryPlan:
             )  # fmt: skip
         return None
 
+    def used_up(self, exchange: Exchange) -> Reply | None:
+        """As Plan's: of the caller's own limits."""
+        now = self._clock() // 1000 + self._epoch_us
+        address = exchange.sender.who or self._address(exchange)
+        for level, who in self._own:
+            wait = level.look(address if who is None else who(exchange) or address, now)
+            if wait:
+                exchange.limits = filled(self._fields[level], 0, now, wait)
+                return self._refusals[level].reply(exchange, wait)
+        return None
+
     def _refused(self, exchange: Exchange, address: str, now: int, refusing: Any, wait_us: int) -> Reply:
         """Give back what was taken before `refusing` said no; told is the limit that refuses for longest."""
         entered = True

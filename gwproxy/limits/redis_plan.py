@@ -102,11 +102,7 @@ class RedisPlan:
 
         Raises GatewayError (`state_unavailable`) where the server fails and that is to refuse.
         """
-        address = exchange.sender.who or self._address(exchange)
-        keys = [
-            prefix if not by else prefix + (address if who is None else who(exchange) or address)
-            for prefix, by, who in self._keys
-        ]
+        keys = self._keys_of(exchange)
         if len(self._store.refused):
             again = self._refuse_again(exchange, keys)
             if again is not None:
@@ -117,6 +113,17 @@ class RedisPlan:
         pending = Pending(self, exchange, keys)
         server.ask(pending)
         return pending
+
+    def used_up(self, exchange: Exchange) -> Reply | None:
+        """As Plan's: what this process has been told before."""
+        return self._refuse_again(exchange, self._keys_of(exchange))
+
+    def _keys_of(self, exchange: Exchange) -> list[str]:
+        address = exchange.sender.who or self._address(exchange)
+        return [
+            prefix if not by else prefix + (address if who is None else who(exchange) or address)
+            for prefix, by, who in self._keys
+        ]
 
     def settle(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> Reply | None:
         """What the server has decided, as the caller is to be told."""

@@ -40,6 +40,12 @@ def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -
     return tuple(found)
 
 
+def failures_of(config: Config) -> tuple[LimitSpec, ...]:
+    """The limit of failed authentications, of each address."""
+    limit = config.limits.auth_failures
+    return () if limit is None else tuple(_specs("auth_failures", "auth_failures", limit, "address"))
+
+
 def _services(one: Route | Aggregation) -> tuple[str, ...]:
     if isinstance(one, Route):
         return (one.service,) if one.service else ()

@@ -45,6 +45,16 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
             )  # fmt: skip
 
 
+def failures(loaded: Loaded) -> Iterator[Problem]:
+    """Who has not proved who it is can only be known by its address."""
+    limit = loaded.config.limits.auth_failures
+    if limit is not None and limit.by not in (None, "address"):
+        yield loaded.problem(
+            "limit_without_effect", ("limits", "auth_failures", "by"), found=limit.by or "", expected="address",
+            hint="a caller whose credentials fail has no other name: leave it out",
+        )  # fmt: skip
+
+
 def stores(loaded: Loaded) -> Iterator[Problem]:
     """Several workers count limits in a store that they share."""
     config = loaded.config
@@ -59,6 +69,8 @@ def _all(loaded: Loaded) -> Iterator[tuple[Key, Limit]]:
     config = loaded.config
     if config.limits.everybody is not None:
         yield ("limits", "global"), config.limits.everybody
+    if config.limits.auth_failures is not None:
+        yield ("limits", "auth_failures"), config.limits.auth_failures
     for name, tier in config.tiers.items():
         yield ("tiers", name), tier
     for name, service in config.services.items():
