@@ -1,7 +1,8 @@
 """What limits cost: `python -m bench.limits [ROUNDS]`. Adjacent rounds, medians of ratios.
 
-Four kinds of round: a plain route; three limits in memory; the same in Redis on the load's core; a caller who is
-refused each time. Then checks a second of one process: ours against redis-py with one call for each, 64 callers.
+Five kinds of round: a plain route; three limits in memory; the same in Redis on the load's core; limits there of which
+leases are taken; a caller who is refused each time. Then checks a second of one process: ours against redis-py with one
+call for each, 64 callers.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ SPECS: Final = (
     LimitSpec("limit:x.default", "default", "exact", 100_000, 100_000, "principal", told=True),
 )
 ROUNDS: Final = (("plain", "gwproxy", "/small"), ("memory", "gwproxy-limits", "/small"),
-                 ("redis", "gwproxy-redis", "/small"), ("refused", "gwproxy-limits", "/refused"))  # fmt: skip
+                 ("redis", "gwproxy-redis", "/small"), ("leased", "gwproxy-leased", "/small"),
+                 ("refused", "gwproxy-limits", "/refused"))  # fmt: skip
 
 
 def on_the_wire(rounds: int) -> None:
@@ -51,7 +53,7 @@ def on_the_wire(rounds: int) -> None:
         for _ in range(rounds + 1):
             for name, peer, path in ROUNDS:
                 found[name].append(wrk.run(wrk.Load(path, CALLERS), ports[peer], 1).rate)
-    for name, beside in (("memory", "plain"), ("redis", "memory"), ("refused", "plain")):
+    for name, beside in (("memory", "plain"), ("redis", "memory"), ("leased", "memory"), ("refused", "plain")):
         # The first of each is the warm-up.
         ratios = [a / b for a, b in zip(found[name][1:], found[beside][1:], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)

@@ -151,6 +151,7 @@ VARIANTS: dict[str, Peer] = {
         _variant("gwproxy-log", "with an access log to a file"),
         _variant("gwproxy-limits", "with three limits in memory, one of them the caller's own, which are told"),
         _variant("gwproxy-redis", "with the same limits in Redis, on the other core", store=True),
+        _variant("gwproxy-leased", "with limits in Redis of which it takes leases", store=True),
         _variant("gwproxy-workers", "with two workers on its one core"),
     )
 }
