@@ -84,8 +84,11 @@ class Looking:
 
     async def _ask(self, verb: str, *words: Any) -> Any:
         key = words[0] if verb == "UNLINK" else words[2]
+        server = self._store.server_for(key)
+        if server.trouble:
+            raise StoreUnavailable(f"the store of limits fails: {server.trouble}")
         try:
-            return await self._store.server_for(key).run(verb, *words)
+            return await server.run(verb, *words)
         except (LinkLost, TimeoutError, hiredis.ReplyError) as error:
             raise StoreUnavailable(f"the store of limits fails: {error or 'no answer in time'}") from None
 

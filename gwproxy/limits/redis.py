@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Final
 
 from gwproxy.limits.call import Call
-from gwproxy.limits.known import Known, StoreUnavailable
+from gwproxy.limits.known import Known
 from gwproxy.limits.lease import Leases
 from gwproxy.limits.leased_plan import LeasedPlan
 from gwproxy.limits.level import MOST
@@ -194,14 +194,8 @@ class RedisStore:
 
     async def known(self, who: str) -> list[Known]:
         """The limits that know `who`. Raises StoreUnavailable."""
-        self._available()
         return await self._looking.known(who)
 
     async def forget(self, who: str) -> int:
         """Give `who` all permits back: of how many limits. Raises StoreUnavailable."""
-        self._available()
         return await self._looking.forget(who)
-
-    def _available(self) -> None:
-        if self.trouble:
-            raise StoreUnavailable(f"the store of limits fails: {self.trouble}")

@@ -72,7 +72,7 @@ class Callers:
         counts = [each.forgotten for each in found if isinstance(each, Seen)]
         if not counts:
             raise Unanswerable("the workers that were asked have ended: ask again")
-        log.info("a caller was given all permits back, of %d limits", max(counts))
+        log.info("a caller was given all permits back (limits: %d)", max(counts))
         return Reset(who=who, limits=max(counts))
 
     def _name(self, principal: str) -> str:
