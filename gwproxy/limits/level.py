@@ -121,7 +121,9 @@ class Table(Generic[S]):
 
     def follow(self, before: Self) -> None:
         """Go on from what was known under another limit of the same kind."""
-        self._young, self._old, self._turn_us = before._young, before._old, before._turn_us
+        self._young, self._old = before._young, before._old
+        # The old ones have been used until the last turn: they stay for a window of this length from there.
+        self._turn_us = before._turn_us + max(self._keep_us - before._keep_us, 0)
 
     def known(self, who: str) -> S | None:
         """What is known of `who`."""

@@ -215,6 +215,14 @@ def test_permit_given_back_was_never_taken(kind: str, requests: int, schedule: l
         assert disturbed.renews(now) == other.renews(now)
 
 
+def test_longer_window_knows_who_came_before_it():
+    before, longer = level("exact", 1, 100), level("exact", 1, 1000)
+    # Now it is among those who were there before the last turn.
+    assert [ask(before, START), ask(before, START + 150, "b")] == [0, 0]
+    longer.follow(before)
+    assert ask(longer, START + 300) == 700
+
+
 @pytest.mark.parametrize("window", [6_000, 600])
 def test_hard_limit_of_another_window_locks_nobody_out(window: int):
     before, after = level("hard", 2, 60_000), level("hard", 2, window)

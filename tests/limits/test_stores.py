@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import pytest_asyncio
 
+from tests.support.authority import Authority
 from tests.support.client import Answer
+from tests.support.relay import Relay
 from tests.support.running import Gateway
+from tests.support.store import StoreServer
 
 Start = Callable[..., Awaitable[Gateway]]
+
+
+class StoreAt(NamedTuple):
+    url: str
+
+
 Limited = Callable[[str], Awaitable[Gateway]]
 
 ROUTE = """
@@ -29,7 +41,25 @@ rate_limit = "other"
 """
 
 
-@pytest.fixture(params=["memory", "store", "cluster", "sentinel"])
+@pytest_asyncio.fixture
+async def tcp(store: StoreServer) -> AsyncIterator[StoreAt]:
+    relay = Relay(store.path)
+    await relay.start()
+    yield StoreAt(f"redis://127.0.0.1:{relay.port}")
+    await relay.stop()
+
+
+@pytest_asyncio.fixture
+async def tls(store: StoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StoreAt]:
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    relay = Relay(store.path, authority.server_context("127.0.0.1"))
+    await relay.start()
+    yield StoreAt(f"rediss://127.0.0.1:{relay.port}")
+    await relay.stop()
+
+
+@pytest.fixture(params=["memory", "store", "tcp", "tls", "cluster", "sentinel"])
 def limited(request: pytest.FixtureRequest, gateway: Start) -> Limited:
     """Starts a gateway with these limits; its service is not there, which is nothing to a limit (502)."""
     state = ""
