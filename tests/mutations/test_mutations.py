@@ -24,7 +24,8 @@ def test_line_to_mutate_is_still_there(mutation: Mutation):
     text = (ROOT / mutation.file).read_text()
     mutated = mutation.applied(text)
     assert mutated != text
-    compile(mutated, mutation.file, "exec")
+    if mutation.file.endswith(".py"):
+        compile(mutated, mutation.file, "exec")
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=name_of)
