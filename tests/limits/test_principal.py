@@ -132,19 +132,22 @@ def test_to_look_changes_nothing_and_tells_what_a_request_would_meet(
         level.enter(who, store.now_us)
 
 
-def test_what_a_request_would_find_forgotten_is_not_told():
+def test_who_is_known_after_a_reload_is_who_a_request_finds():
     store = Store("exact", 3)
     store.level().enter("old", store.now_us)
     store.now_us += 100
     store.level().enter("young", store.now_us)
-    # A reload: the window is longer, and who was old in the shorter one is so still.
+    # A reload: the window is longer, and who came in the shorter one is in it still.
     store.memory.forget_used()
     store.memory.plan([replace(store.spec, window_us=1000)], 64)
     store.memory.settle_in()
     assert [len(store.known(who)) for who in ("old", "young")] == [1, 1]
     store.now_us += 100
-    assert [len(store.known(who)) for who in ("old", "young")] == [0, 1]
-    assert [store.level().enter(who, store.now_us) for who in ("old", "young")] == [2, 1]
+    assert [len(store.known(who)) for who in ("old", "young")] == [1, 1]
+    assert [store.level().enter(who, store.now_us) for who in ("old", "young")] == [1, 1]
+    store.now_us += 1000
+    assert [len(store.known(who)) for who in ("old", "young")] == [0, 0]
+    assert [store.level().enter(who, store.now_us) for who in ("old", "young")] == [2, 2]
 
 
 def test_known_are_the_callers_own_limits_by_key():
