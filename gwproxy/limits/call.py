@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, Protocol
@@ -11,6 +12,8 @@ import hiredis
 
 from gwproxy.state.link import reason_of
 from gwproxy.state.slots import slot_of
+
+log = logging.getLogger("gwproxy")
 
 SCRIPT: Final = files("gwproxy.limits").joinpath("scripts/decide.lua").read_bytes()
 SHA: Final = sha1(SCRIPT, usedforsecurity=False).hexdigest()
@@ -128,7 +131,11 @@ class Call:
         now, at = answer[1], 2
         for check in self._end():
             end = at + check.numbers
-            check.settle(now, answer[at:end])
+            try:
+                check.settle(now, answer[at:end])
+            except Exception:
+                # A mistake over one request: those that came with it are not to wait for ever.
+                log.exception("a decision on limits could not be told")
             at = end
 
     def _is_mine(self, answer: Any) -> bool:

@@ -66,6 +66,10 @@ class MemoryStore:
             levels.append(level)
         return MemoryPlan(self, levels, ipv6_prefix)
 
+    def keep(self, specs: Sequence[LimitSpec]) -> None:
+        """What was counted of these stays when what is bound now comes into force."""
+        self._used.update(spec.key for spec in specs)
+
     def _level(self, spec: LimitSpec) -> Any:
         self._used.add(spec.key)
         # Never by truth: a table that has counted nobody yet is false.

@@ -168,6 +168,7 @@ class RedisStore:
     def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> RedisPlan | LeasedPlan:
         """What decides over `specs` together."""
         self._looking.add(specs)
+        self.local.keep(specs)
         if self.spread or any(spec.lease for spec in specs):
             return LeasedPlan(self, specs, ipv6_prefix)
         return RedisPlan(self, self._server, specs, ipv6_prefix)

@@ -39,3 +39,13 @@ async def test_processes_of_all_gateways_share_while_the_store_fails(store: Stor
     # Three of everybody's are one for each.
     for gw in gws:
         assert [(await gw.ask(GET)).status for _ in range(2)] == [204, 429]
+
+
+async def test_reload_while_the_store_fails_forgets_nothing_that_was_counted_here(store: StoreServer, gateway: Start):
+    text = f'[state]\nurl = "{store.url}"\n' + FILE
+    gw = await gateway(text)
+    await store.stop()
+    await until(lambda: gw.worker.live.limits.trouble != "")
+    assert [(await gw.ask(GET)).status for _ in range(2)] == [204, 204]
+    await gw.worker.reload(loads(with_listener(text), environ={}))
+    assert [(await gw.ask(GET)).status for _ in range(2)] == [204, 429]
