@@ -40,7 +40,9 @@ class Level:
     `lease`: the most permits to take in advance, 0 where it is asked each time; `begin` how many at first.
     """
 
-    __slots__ = ("begin", "fields", "lease", "place", "prefix", "refusal", "renews_end", "spec", "tail", "who")
+    __slots__ = (
+        "begin", "fields", "lease", "most", "place", "prefix", "refusal", "renews_end", "spec", "start", "tail", "who",
+    )  # fmt: skip
 
     def __init__(self, spec: LimitSpec, store: Spread, fields: Fields) -> None:
         self.who = who_by(spec.by)
@@ -52,6 +54,8 @@ class Level:
         self.begin = spec.lease or 1
         self.spec = spec.leased() if self.lease else spec
         self.prefix, self.tail = around(store, spec)
+        self.start = word_of(self.spec)[:-1]
+        self.most = most_of([self.spec])
         self.fields = fields.of(spec) if spec.told else b""
         self.refusal = Refusal(spec)
         self.renews_end = spec.kind in ("day", "month")
@@ -279,9 +283,8 @@ class Part:
         self.place = place
         self.keys = keys
         self.wanted = wanted
-        specs = [levels[at].spec for at in place]
-        self.word = " ".join(word_of(spec, lease) for spec, lease in zip(specs, wanted, strict=True))
-        self.most = most_of(specs)
+        self.word = " ".join(f"{levels[at].start}{lease}" for at, lease in zip(place, wanted, strict=True))
+        self.most = max(levels[at].most for at in place)
         self.numbers = 2 + 2 * len(place) + sum(lease > 0 for lease in wanted)
 
     def settle(self, now: int, numbers: list[int]) -> None:
