@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -17,6 +17,9 @@ By = Annotated[
         title='"principal", "address", "tenant" or "header:NAME"',
     ),
 ]
+LEASE_SHARE: Final = 10
+"""A lease never takes more than one part in so many of what is left: near the limit permits go out one by one."""
+
 Access = Literal["public", "authenticated", "aggregations"]
 # No "none", and no way to write it: RFC 8725 section 3.1.
 Algorithm = Literal[

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from hashlib import sha1
-from importlib.resources import files
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import hiredis
 
@@ -14,9 +12,6 @@ from gwproxy.state.link import reason_of
 from gwproxy.state.slots import slot_of
 
 log = logging.getLogger("gwproxy")
-
-SCRIPT: Final = files("gwproxy.limits").joinpath("scripts/decide.lua").read_bytes()
-SHA: Final = sha1(SCRIPT, usedforsecurity=False).hexdigest()
 
 
 class Check(Protocol):

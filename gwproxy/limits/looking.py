@@ -7,10 +7,10 @@ from typing import Any, Final, Protocol
 
 import hiredis
 
-from gwproxy.limits.call import SCRIPT
 from gwproxy.limits.known import Known, StoreUnavailable
 from gwproxy.limits.lease import Leases
 from gwproxy.limits.redis_plan import Store, around, word_of
+from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.server import Server
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.state.link import LinkLost

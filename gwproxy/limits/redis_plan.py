@@ -40,7 +40,11 @@ def around(store: Store, spec: LimitSpec) -> tuple[str, str]:
 
 def word_of(spec: LimitSpec, lease: int = 0) -> str:
     """What the script is told of a limit."""
-    return f"{CODES[spec.kind]} {spec.requests} {spec.window_us} {lease}"
+    code = CODES[spec.kind]
+    if lease == 0 and not spec.told and spec.kind not in ("day", "month"):
+        # Nobody is told when there will be more: the script need not look for it.
+        code = code.upper()
+    return f"{code} {spec.requests} {spec.window_us} {lease}"
 
 
 def most_of(specs: Sequence[LimitSpec]) -> int:

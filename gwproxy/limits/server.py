@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 
 import hiredis
 
-from gwproxy.limits.call import SCRIPT, SHA, Call, Check
+from gwproxy.limits.call import Call, Check
+from gwproxy.limits.script import SCRIPT, SHA
 from gwproxy.state.address import Address
 from gwproxy.state.link import Link, LinkLost, connected, ended, reason_of
 from gwproxy.state.slots import slot_of

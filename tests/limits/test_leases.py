@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gwproxy.limits.call import SCRIPT
 from gwproxy.limits.lease import Lease, Leases
 from gwproxy.limits.redis_plan import word_of
+from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.spec import Kind, LimitSpec
 from tests.support.client import Client
 from tests.support.origin import Origin

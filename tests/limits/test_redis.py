@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gwproxy.limits.call import SCRIPT
 from gwproxy.limits.memory import KINDS
 from gwproxy.limits.redis_plan import CODES
+from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.spec import LimitSpec
 from tests.support.client import Client
 from tests.support.origin import Origin
@@ -72,10 +72,15 @@ async def test_script_decides_as_this_process_does(store: StoreServer):
         for _ in range(60):
             gaps = (0, 0, 1, 3, random_one.randint(0, 30), window, random_one.randint(0, 2 * window))
             now += random_one.choice(gaps) + (86_400_000_000 if random_one.random() < 0.02 else 0)
-            there = await script(store, [f"k{seed}"], now, f"{CODES[kind]} {requests} {window}")
-            left = here.enter("a", now)
-            expected = [int(left < 0), max(-left, 0), here.left(), here.renews(now)]
-            assert there == expected, (seed, kind, requests, window)
+            told = random_one.random() < 0.5
+            code = CODES[kind] if told else CODES[kind].upper()
+            times = random_one.choice((1, 1, 2, 5))
+            there = await script(store, [f"k{seed}"] * times, now, *[f"{code} {requests} {window}"] * times)
+            expected = []
+            for _ in range(times):
+                left = here.enter("a", now)
+                expected += [int(left < 0), max(-left, 0), here.left(), here.renews(now) if told else 0]
+            assert there == expected, (seed, code, requests, window)
 
 
 async def test_script_gives_all_or_nothing_and_writes_nothing_for_who_is_refused(store: StoreServer):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gwproxy.config.callers import Limit, RateLimit
+from gwproxy.config.callers import LEASE_SHARE, Limit, RateLimit
 from gwproxy.config.either import all_routes, has_limits
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem
 
 MOST_EXACT = 1_000_000
 """8 MB of times for one caller: beyond that `exact` is surely a mistake."""
-
-LEAST_LEASES = 10
-"""A lease is that part of what is left, at the most (limits/scripts/decide.lua)."""
 
 
 def limits(loaded: Loaded) -> Iterator[Problem]:
@@ -30,12 +27,12 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
                 "limit_without_effect", (*key, "burst"), found=str(limit.burst), expected=f"at most {limit.requests}",
                 hint="a window allows no more requests than that at once",
             )  # fmt: skip
-        if limit.lease is not None and limit.lease > limit.requests // LEAST_LEASES:
-            most = limit.requests // LEAST_LEASES
+        if limit.lease is not None and limit.lease > limit.requests // LEASE_SHARE:
+            most = limit.requests // LEASE_SHARE
             yield loaded.problem(
                 "limit_without_effect", (*key, "lease"), found=str(limit.lease),
                 expected=f"at most {most}" if most > 1 else "no lease for so few requests",
-                hint=f"a lease takes at most 1/{LEAST_LEASES} of what is left",
+                hint=f"a lease takes at most 1/{LEASE_SHARE} of what is left",
             )  # fmt: skip
         if limit.quota is not None and limit.quota.requests < limit.requests:
             yield loaded.problem(
