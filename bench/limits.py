@@ -24,8 +24,8 @@ from bench import wrk
 from bench.course import Contender, Course, Limits
 from bench.peers import KNOWN, ROOT, start_store
 from gwproxy.exchange import Exchange, Sender
+from gwproxy.limits.places import word_of
 from gwproxy.limits.redis import RedisStore
-from gwproxy.limits.redis_plan import word_of
 from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.state.address import Address

@@ -7,6 +7,7 @@ at least that long. No timer walks the table, and no list of who came when is ke
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import islice
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from gwproxy.limits.spec import LimitSpec
@@ -15,6 +16,8 @@ MOST: Final = 1_000_000
 """Callers that a table remembers, at the most."""
 TRIES: Final = 16
 """Entries looked at to make room for one."""
+ORDERED: Final = 4096
+"""The oldest entries, found in one go: a dict passes over all that was taken from its front each time."""
 STRANGERS: Final = "\0"
 """Under this name all are counted together for whom there is no room: as one caller, so that nobody gets in early."""
 
@@ -48,7 +51,7 @@ class Level(Protocol):
 class Table(Generic[S]):
     """What is known of each caller: a bounded number of entries, each for at least `keep_us` after it was used last."""
 
-    __slots__ = ("_dying", "_keep_us", "_old", "_state", "_turn_us", "_who", "_young", "most", "spec")
+    __slots__ = ("_dying", "_keep_us", "_old", "_order", "_state", "_turn_us", "_who", "_young", "most", "spec")
 
     def __init__(self, spec: LimitSpec, keep_us: int, most: int = MOST) -> None:
         self.spec = spec
@@ -56,6 +59,8 @@ class Table(Generic[S]):
         self.most = most
         self._young: dict[str, S] = {}
         self._old: dict[str, S] = {}
+        # Some of the old ones, the oldest last; some may have gone.
+        self._order: list[str] = []
         self._dying: list[dict[str, S]] = []
         self._turn_us = 0
         self._who = ""
@@ -67,15 +72,20 @@ class Table(Generic[S]):
     def _look(self, who: str, now: int) -> S | None:
         if now >= self._turn_us:
             self._turn(now)
+        state = self._remember(who)
+        if state is None and len(self) >= self.most and not self._room(now):
+            who = STRANGERS
+            state = self._remember(who)
+        self._who, self._state = who, state
+        return state
+
+    def _remember(self, who: str) -> S | None:
+        """What is known of who comes, and with it `who` is a young one."""
         state = self._young.get(who)
         if state is None and self._old:
             state = self._old.pop(who, None)
             if state is not None:
                 self._young[who] = state
-        if state is None and len(self) >= self.most and not self._room(now):
-            who = STRANGERS
-            state = self._young.get(who)
-        self._who, self._state = who, state
         return state
 
     def _turn(self, now: int) -> None:
@@ -85,6 +95,7 @@ class Table(Generic[S]):
             dying.append(self._young)
             self._young = {}
         self._old, self._young = self._young, {}
+        self._order.clear()
         self._dying += [some for some in dying if some]
         self._turn_us = now + self._keep_us
 
@@ -92,13 +103,24 @@ class Table(Generic[S]):
         """Forget somebody, of the older ones, who is not being refused."""
         if not self._old:
             self._old, self._young = self._young, {}
+            self._order.clear()
             self._turn_us = now + self._keep_us
         for _ in range(min(TRIES, len(self._old))):
-            who, state = self._old.popitem()
+            who, state = self._next_oldest()
             if who != STRANGERS and not self._blocked(state, now):
                 return True
             self._young[who] = state
         return False
+
+    def _next_oldest(self) -> tuple[str, S]:
+        while True:
+            if not self._order:
+                self._order = list(islice(self._old, ORDERED))
+                self._order.reverse()
+            who = self._order.pop()
+            state = self._old.pop(who, None)
+            if state is not None:
+                return who, state
 
     def _blocked(self, state: S, now: int) -> bool:
         raise NotImplementedError

@@ -9,7 +9,8 @@ import hiredis
 
 from gwproxy.limits.known import Known, StoreUnavailable
 from gwproxy.limits.lease import Leases
-from gwproxy.limits.redis_plan import Store, around, word_of
+from gwproxy.limits.places import around, held, word_of
+from gwproxy.limits.redis_plan import Store
 from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.server import Server
 from gwproxy.limits.spec import LimitSpec
@@ -45,14 +46,14 @@ class Looking:
         """Limits of a route."""
         for spec in specs:
             if spec.by:
-                self._next[spec.key] = spec.leased() if spec.lease else spec
+                self._next[spec.key] = held(spec, self._store)
 
     def settle_in(self) -> None:
         """What was bound last is in force."""
         self._specs = self._next
 
     def _keys(self, who: str) -> dict[str, LimitSpec]:
-        ends = ((spec, *around(self._store, spec)) for spec in self._specs.values())
+        ends = ((spec, *around(spec, self._store)) for spec in self._specs.values())
         return {before + who + behind: spec for spec, before, behind in ends}
 
     async def known(self, who: str) -> list[Known]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from gwproxy.drive import Waiter
 from gwproxy.errors import GatewayError
@@ -12,39 +12,17 @@ from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone, Deserted
 from gwproxy.limits.caller import by_address, who_by
 from gwproxy.limits.decision import Refusal
+from gwproxy.limits.places import Spread, around, word_of
 from gwproxy.limits.refused import Refused
 from gwproxy.limits.server import Server
-from gwproxy.limits.spec import Kind, LimitSpec
+from gwproxy.limits.spec import LimitSpec
 from gwproxy.limits.told import Fields, filled
 
-CODES: Final[dict[Kind, str]] = {"exact": "e", "hard": "h", "bucket": "b", "day": "d", "month": "m"}
 
+class Store(Deserted, Spread, Protocol):
+    """The store, as a plan needs it."""
 
-class Store(Deserted, Protocol):
-    """The store, as a plan needs it. `spread`: whether keys are in several places (Redis Cluster)."""
-
-    prefix: str
-    spread: bool
     refused: Refused
-
-
-def around(store: Store, spec: LimitSpec) -> tuple[str, str]:
-    """What stands before a caller in the key of a limit, and behind it. What stands in braces says where it is."""
-    if not store.spread:
-        # One place for all: what is decided together must be in one.
-        return f"{store.prefix}:{{l}}:{spec.key}:", ""
-    if spec.by:
-        return f"{store.prefix}:{{", f"}}:{spec.key}"
-    return f"{store.prefix}:{{{spec.key}}}:", ""
-
-
-def word_of(spec: LimitSpec, lease: int = 0) -> str:
-    """What the script is told of a limit."""
-    code = CODES[spec.kind]
-    if lease == 0 and not spec.told and spec.kind not in ("day", "month"):
-        # Nobody is told when there will be more: the script need not look for it.
-        code = code.upper()
-    return f"{code} {spec.requests} {spec.window_us} {lease}"
 
 
 def most_of(specs: Sequence[LimitSpec]) -> int:
@@ -99,7 +77,7 @@ class RedisPlan:
         self.word = " ".join(map(word_of, specs))
         self.numbers = 2 + 2 * len(specs)
         self.most = most_of(specs)
-        self._keys = tuple((around(store, spec)[0], spec.by, who_by(spec.by)) for spec in specs)
+        self._keys = tuple((around(spec, store)[0], spec.by, who_by(spec.by)) for spec in specs)
 
     def check(self, exchange: Exchange) -> Reply | Pending | None:
         """Take a permit of each limit, or of none, as soon as the server has answered; a Reply where one refuses.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gwproxy.limits.lease import Lease, Leases
-from gwproxy.limits.redis_plan import word_of
+from gwproxy.limits.places import word_of
 from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.spec import Kind, LimitSpec
 from tests.support.client import Client

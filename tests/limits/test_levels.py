@@ -137,11 +137,19 @@ def test_table_is_bounded_and_lets_nobody_in_early(kind: Kind):
 
 
 @pytest.mark.parametrize("kind", ["exact", "hard", "bucket", "day"])
+def test_who_came_first_is_forgotten_first(kind: Kind):
+    one = level(kind, 2, 10_000_000, most=20)
+    for number in range(35):
+        ask(one, START + number, f"w{number}")
+    assert [one.known(f"w{number}") is not None for number in range(35)] == [False] * 15 + [True] * 20
+
+
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket", "day"])
 def test_when_all_that_are_known_are_being_refused_others_share_one_limit(kind: Kind):
     one = level(kind, 1, 10_000_000, most=20)
     for number in range(20):
         assert ask(one, START, f"w{number}") == 0
-    assert [ask(one, START + 1, f"x{number}") > 0 for number in range(3)] == [False, True, True]
+    assert [ask(one, START + 1, f"x{number}") > 0 for number in range(40)] == [False] + [True] * 39
     assert one.known(STRANGERS) is not None
     assert len(one) == 21
     assert all(one.look(f"w{number}", START + 2) for number in range(20))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gwproxy.limits.memory import KINDS
-from gwproxy.limits.redis_plan import CODES
+from gwproxy.limits.places import CODES
 from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.spec import LimitSpec
 from tests.support.client import Client

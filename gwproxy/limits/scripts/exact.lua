@@ -44,7 +44,7 @@ local function exact()
       key = key, of = of, requests = requests, window = window, dirty = false,
       size = size, head = head, used = used, newest = newest, kept = kept, slots = {}, written = {}, whole = false,
     }
-    if size ~= requests then
+    if size < requests then
       rewritten(s, requests, 0)
     end
     return s
@@ -64,10 +64,14 @@ local function exact()
         end
       end
     end
+    if s.size > s.requests and s.used <= s.requests then
+      rewritten(s, s.requests, 0)
+    end
     if s.used < s.requests then
       return 0
     end
-    return slot(s, s.head) + s.window - now
+    -- More than one over only where the limit has become smaller, or is smaller for this gateway than for another.
+    return slot(s, (s.head + s.used - s.requests) % s.size) + s.window - now
   end
 
   local function take(s, count)
@@ -93,15 +97,14 @@ local function exact()
     if lasts then
       s.kept = now + 2 * s.window
     end
-    local head = pack('<I4I4I4dd', s.size, s.head, s.used, s.newest, s.kept)
     if s.whole then
-      local all = {head}
-      for i = 0, s.used - 1 do
-        all[#all + 1] = pack('<d', s.slots[i])
+      local all = {pack('<I4I4I4dd', s.size, 0, s.used, s.newest, s.kept)}
+      for i = s.head, s.head + s.used - 1 do
+        all[#all + 1] = pack('<d', s.slots[i % s.size])
       end
       call('SET', s.key, table.concat(all))
     else
-      call('SETRANGE', s.key, '0', head)
+      call('SETRANGE', s.key, '0', pack('<I4I4I4dd', s.size, s.head, s.used, s.newest, s.kept))
       for _, at in ipairs(s.written) do
         call('SETRANGE', s.key, text(HEAD + 8 * at), pack('<d', s.slots[at]))
       end

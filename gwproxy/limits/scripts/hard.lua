@@ -1,8 +1,9 @@
--- hard: sixty parts and the one that runs. "<ddd": the length of a part, the last part, the total; then the counts.
--- Most often only the count of the part that runs is needed: `here`. Then `raw` has the others, and `counts` is not there.
+-- hard: sixty parts and the one that runs. "<dd": the last part, the total; then the counts. A window of another length has
+-- another key. Most often only the count of the part that runs is needed: `here`. Then `raw` has the others, and `counts`
+-- is not there.
 local function hard()
   local COUNTS = '<' .. string.rep('I4', PARTS)
-  local FIRST = 25
+  local FIRST = 17
 
   local function load(key, of, requests, window)
     local part_us = math.ceil(window / (PARTS - 1))
@@ -17,13 +18,13 @@ local function hard()
       for i = 1, PARTS do s.counts[i] = 0 end
       return s
     end
-    local length, last, total = unpack_of('<ddd', raw)
+    local last, total = unpack_of('<dd', raw)
     s.total = total
-    if length == part_us and last == part then
+    if last == part then
       s.raw, s.here = raw, unpack_of('<I4', raw, FIRST + 4 * (part % PARTS))
       return s
     end
-    if length == part_us and last < part and part - last < PARTS then
+    if last < part and part - last < PARTS then
       s.counts = {unpack_of(COUNTS, raw, FIRST)}
       for each = last + 1, part do
         local at = each % PARTS + 1
@@ -34,10 +35,10 @@ local function hard()
     end
     s.counts = {}
     for i = 1, PARTS do s.counts[i] = 0 end
-    if length == part_us and last < part then
+    if last < part then
       s.total = 0
     else
-      -- Another window, or a clock that has stepped back: all that was counted counts as of now.
+      -- A clock that has stepped back: all that was counted counts as of now.
       s.here = total
       s.counts[part % PARTS + 1] = total
     end
@@ -92,7 +93,7 @@ local function hard()
       local before = FIRST + 4 * (s.last % PARTS) - 1
       counts = string.sub(s.raw, FIRST, before) .. pack('<I4', s.here) .. string.sub(s.raw, before + 5)
     end
-    local value = pack('<ddd', s.part_us, s.last, s.total) .. counts
+    local value = pack('<dd', s.last, s.total) .. counts
     call('SET', s.key, value, 'PX', text(math.ceil(s.part_us * PARTS / 1000) + 1000))
   end
 

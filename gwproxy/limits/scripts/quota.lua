@@ -26,7 +26,8 @@ local function quota()
       ends = (kind == 'm' and month_end(day) or day + 1) * DAY, used = 0,
     }
     local ends, used = string.match(call('GET', key) or '', '^(%d+) (%d+)$')
-    if ends and tonumber(ends) == s.ends then
+    -- Later only where the clock has stepped back: there is no second quota for it.
+    if ends and tonumber(ends) >= s.ends then
       s.used = tonumber(used)
     end
     return s
