@@ -92,6 +92,10 @@ class Exchange:
         self.limits = b""
         self.refused_by = ""
 
+    def apart(self) -> Exchange:
+        """The same request, for what comes when nobody waits for its answer any more: this one's record is told."""
+        return Exchange(self.head, self.sender, self.started)
+
 
 class Reply:
     """What goes back to the caller. `head` is the status line, `lines` whole field lines, each with its CRLF.

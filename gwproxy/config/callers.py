@@ -6,7 +6,19 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from gwproxy.config.forms import SOME, Choice, Count, Credential, Name, Secret, Text, Timeout, Word, says
+from gwproxy.config.forms import (
+    SOME,
+    Choice,
+    Count,
+    Credential,
+    Name,
+    Requests,
+    Secret,
+    Text,
+    Timeout,
+    Word,
+    says,
+)
 from gwproxy.config.units import Duration
 
 # RFC 9110 section 5.6.2 for the header's name.
@@ -42,7 +54,7 @@ Algorithm = Literal[
 class Quota(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """So many requests in a day or a month of the calendar, in UTC."""
 
-    requests: Annotated[Count, says("Requests allowed in one period.")]
+    requests: Annotated[Requests, says("Requests allowed in one period.")]
     period: Annotated[
         Literal["day", "month"], says("From midnight to midnight, or from the first to the first of a month.")
     ]
@@ -51,10 +63,10 @@ class Quota(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """So many requests in a window, and a burst on top."""
 
-    requests: Annotated[Count, says("Requests allowed in one window.")]
+    requests: Annotated[Requests, says("Requests allowed in one window.")]
     window: Annotated[Timeout, says("Length of the window.")]
     burst: Annotated[
-        Count | None,
+        Requests | None,
         says("Capacity of a token bucket that refills at requests / window; none when left out."),
     ] = None
     precision: Annotated[
@@ -88,7 +100,7 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RateLimit(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A limit that each caller has by itself, with other values for some tiers."""
 
-    tiers: Annotated[dict[Name, Count], says("Requests in one window for callers of these tiers.")] = {}
+    tiers: Annotated[dict[Name, Requests], says("Requests in one window for callers of these tiers.")] = {}
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -35,6 +35,8 @@ _POSITIVE = {"exclusiveMinimum": 0}
 Timeout = Annotated[Duration, Meta(extra_json_schema=_POSITIVE)]
 Bound = Annotated[Size, Meta(extra_json_schema=_POSITIVE)]
 Count = Annotated[int, Meta(ge=1)]
+# Stores count in 32 bits.
+Requests = Annotated[int, Meta(ge=1, le=4_294_967_295)]
 Processes = Annotated[int, Meta(ge=1, le=1024)]
 Whole = Annotated[int, Meta(ge=0)]
 

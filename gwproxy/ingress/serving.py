@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gwproxy.drive import Drive, Waiter
 from gwproxy.errors import CLIENT_CLOSED, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
-from gwproxy.ingress.forwarded import Peer
+from gwproxy.ingress.forwarded import Peer, Trust
 from gwproxy.ingress.moving import give_away
 from gwproxy.ingress.run import begin, conclude, failed
 from gwproxy.ingress.upload import Upload
@@ -34,14 +34,15 @@ class Serving:
     """What a connection is serving. `last`: the reply under way, or else the next, is the connection's last."""
 
     __slots__ = (
-        "_about", "_connection", "_peer", "_sender", "_server", "_waits", "exchange", "last", "served", "upload",
-        "writer",
+        "_about", "_connection", "_peer", "_sender", "_server", "_trust", "_waits", "exchange", "last", "served",
+        "upload", "writer",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, server: GatewayServer) -> None:
         self._connection = connection
         self._server = server
         self._about: FieldsOfRequest | None = None
+        self._trust: Trust | None = None
         self._peer: Peer | None = None
         self._sender = NOBODY
         self._waits: Waiter | Drive | None = None
@@ -57,8 +58,8 @@ class Serving:
         """Serve the request of `head`, whose body follows where it has one."""
         server = self._server
         about = head.about
-        if about is not self._about:
-            self._about = about
+        if about is not self._about or server.trust is not self._trust:
+            self._about, self._trust = about, server.trust
             self._sender = self._peer_now().sender(about)
         sender = self._sender
         exchange = self.exchange = Exchange(head, sender, server.wheel.now)

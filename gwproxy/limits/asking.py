@@ -10,23 +10,31 @@ from gwproxy.drive import Waiter
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone
-from gwproxy.limits.lease import Lease
+from gwproxy.limits.lease import Lease, Leases
 from gwproxy.limits.leased_level import LeaseStore, Level
+from gwproxy.limits.refused import Refused
+
+Held = tuple[Lease, int]
+"""Whose permit, and until when it may be spent."""
+Found = dict[int, tuple[int, int]]
+"""What the store has just said of some limits: what is left, and when there is more."""
 
 
 class Plan(Protocol):
     """The limits of its route."""
 
     alone: Alone
+    leases: Leases
     levels: list[Level]
+    refused: Refused
     store: LeaseStore
 
-    def refusal(self, exchange: Exchange, level: Level, wait: int, now: int) -> Reply:
-        """What a caller is told whom `level` refuses."""
+    def refusal(
+        self, exchange: Exchange, keys: list[str], found: Found, refusing: int, wait: int, now: int
+    ) -> Reply:
+        """What a caller is told whom the limit `refusing` refuses."""
 
-    def tell(
-        self, exchange: Exchange, keys: list[str], found: dict[int, tuple[int, int]], now: int, here: int
-    ) -> None:
+    def tell(self, exchange: Exchange, keys: list[str], found: Found, now: int, here: int) -> None:
         """Tell the tightest of the caller's own limits."""
 
 
@@ -38,20 +46,25 @@ class Asking(Waiter):
         "_why",
     )  # fmt: skip
 
-    def __init__(self, plan: Plan, exchange: Exchange, keys: list[str], held: list[Lease]) -> None:
+    def __init__(self, plan: Plan, exchange: Exchange, keys: list[str], held: list[Held]) -> None:
         super().__init__()
         self._plan = plan
         self._exchange = exchange
         self._keys = keys
         self._held = held
         self._began = 0
-        self._found: dict[int, tuple[int, int]] = {}
+        self._found: Found = {}
         self._last: list[int] = []
         self._now = 0
-        self._refusing: tuple[int, Level] | None = None
+        self._refusing: tuple[int, int] | None = None
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
         self._why = ""
+
+    def cancel(self) -> None:
+        """The caller has left: what the record tells of the exchange is decided."""
+        super().cancel()
+        self._exchange = self._exchange.apart()
 
     def begin(self, empty: list[int], asked: list[int]) -> None:
         """Fill leases that are elsewhere, and then ask the caller's own place for all the rest."""
@@ -98,7 +111,7 @@ class Asking(Waiter):
             if not level.lease:
                 yield 0
             else:
-                lease = self._plan.store.leases.have(self._keys[at], level.begin, level.lease)
+                lease = self._plan.leases.have(self._keys[at], level.begin, level.lease)
                 yield lease.wanted(self._began)
 
     def decided(self, part: Part, now: int, refusing: int, wait: int, told: list[tuple[int, int, int]]) -> None:
@@ -109,7 +122,7 @@ class Asking(Waiter):
             level = plan.levels[at]
             self._found[at] = left, renews
             if wanted:
-                lease = plan.store.leases.have(self._keys[at], level.begin, level.lease)
+                lease = plan.leases.have(self._keys[at], level.begin, level.lease)
                 lease.asking = lease.asking and wanted == 1 < lease.size
                 until = began + level.spec.lease_us
                 if level.renews_end and renews:
@@ -118,19 +131,18 @@ class Asking(Waiter):
                 lease.fill(granted, until, left, began + renews, plan.store.local.now_us())
                 if granted and self._open:
                     lease.left -= 1
-                    self._held.append(lease)
+                    self._held.append((lease, until))
         if refusing:
-            level = plan.levels[part.place[refusing - 1]]
-            plan.store.refused.add(part.keys[refusing - 1], plan.store.local.now_us() + wait)
+            plan.refused.add(part.keys[refusing - 1], plan.store.local.now_us() + wait)
             if self._refusing is None or wait > self._refusing[0]:
-                self._refusing = wait, level
+                self._refusing = wait, part.place[refusing - 1]
         self._one_less()
 
     def gave_up(self, part: Part, why: str) -> None:
         """A place gives no answer."""
         for at, wanted in zip(part.place, part.wanted, strict=True):
             if wanted:
-                lease = self._plan.store.leases.get(self._keys[at])
+                lease = self._plan.leases.get(self._keys[at])
                 if lease is not None:
                     lease.asking = False
         self._why = self._why or why
@@ -149,14 +161,15 @@ class Asking(Waiter):
         if self._timer is not None and over:
             self._timer.cancel()
         if self._why or self._refusing is not None:
-            for lease in self._held:
-                lease.left += 1
+            now = self._plan.store.local.now_us()
+            for lease, until in self._held:
+                lease.give_back(until, now)
             self._held.clear()
         if self._why:
             self._alone()
         elif self._refusing is not None:
-            wait, level = self._refusing
-            self.set(self._plan.refusal(self._exchange, level, wait, self._now))
+            wait, refusing = self._refusing
+            self.set(self._plan.refusal(self._exchange, self._keys, self._found, refusing, wait, self._now))
         elif self._last:
             self._ask_last()
         else:

@@ -1,9 +1,19 @@
-"""A token bucket, kept as one number: when it will be full again (GCRA's form: ATM Forum TM 4.0, section 4.4.2)."""
+"""A token bucket, kept as one number: when it will be full again (GCRA's form: ATM Forum TM 4.0, section 4.4.2).
+
+Below that time stands how long a permit took when it was written: under another rate the permits that were used count,
+not the time that they would have taken.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 from gwproxy.limits.level import MOST, Table
 from gwproxy.limits.spec import LimitSpec
+
+BITS: Final = 48
+"""For the time of a permit: nine years of microseconds."""
+_STEP: Final = (1 << BITS) - 1
 
 
 class Bucket(Table[int]):
@@ -20,10 +30,8 @@ class Bucket(Table[int]):
 
     def look(self, who: str, now: int) -> int:
         """How long `who` has to wait for a permit; 0 where there is one."""
-        full = self._look(who, now)
         self._now = now
-        # No later than an empty bucket's: a clock that has stepped back must lock nobody out.
-        self._full_us = now if full is None else min(max(full, now), now + self._holds_us)
+        self._full_us = self._full_of(self._look(who, now), now)
         return max(self._full_us + self._step_us - self._holds_us - now, 0)
 
     def enter(self, who: str, now: int) -> int:
@@ -32,13 +40,13 @@ class Bucket(Table[int]):
         if wait:
             return -wait
         self._full_us += self._step_us
-        self._young[self._who] = self._full_us
+        self._young[self._who] = self._full_us << BITS | self._step_us
         return (self._holds_us - self._full_us + now) // self._step_us
 
     def leave(self) -> None:
         """Give the permit back that `enter` has just taken, as if it had never been."""
         self._full_us -= self._step_us
-        self._young[self._who] = self._full_us
+        self._young[self._who] = self._full_us << BITS | self._step_us
 
     def left(self) -> int:
         """Permits that who was looked at has left."""
@@ -49,5 +57,16 @@ class Bucket(Table[int]):
         missing = self._full_us - now
         return (missing - 1) % self._step_us + 1 if missing > 0 else 0
 
+    def _full_of(self, state: int | None, now: int) -> int:
+        if state is None:
+            return now
+        missing, step = (state >> BITS) - now, state & _STEP
+        if missing <= 0:
+            return now
+        if step != self._step_us:
+            missing = -(-missing // step) * self._step_us
+        # No later than an empty bucket's: a clock that has stepped back must lock nobody out.
+        return now + min(missing, self._holds_us)
+
     def _blocked(self, state: int, now: int) -> bool:
-        return state + self._step_us - self._holds_us > now
+        return self._full_of(state, now) + self._step_us - self._holds_us > now

@@ -51,9 +51,12 @@ class Asked(Protocol):
 
 
 class Call:
-    """One script call and the checks in it. Whatever comes, and when: each check is settled once."""
+    """One script call and the checks in it. Whatever comes, and when: each check is settled once.
 
-    __slots__ = ("_checks", "_keys", "_number", "_server", "_timer", "_whole", "_words", "hops")
+    `hops`: how often it was sent on; `asking`: to a node that is only about to have the slot.
+    """
+
+    __slots__ = ("_checks", "_keys", "_number", "_server", "_timer", "_whole", "_words", "asking", "hops")
 
     def __init__(self, server: Asked, checks: list[Check]) -> None:
         self._server = server
@@ -63,6 +66,7 @@ class Call:
         self._number = 0
         self._timer: asyncio.TimerHandle | None = None
         self._whole = False
+        self.asking = False
         self.hops = 0
 
     @property
@@ -96,9 +100,11 @@ class Call:
 
     def give_up(self, why: str) -> None:
         """There will be no answer that helps."""
-        checks = self._end()
-        for check in checks:
-            check.give_up(why)
+        for check in self._end():
+            try:
+                check.give_up(why)
+            except Exception:
+                log.exception("a decision on limits could not be told")
 
     def take(self, answer: Any) -> None:
         """The server's answer; after the time-out nobody's any more."""

@@ -33,12 +33,19 @@ class Lease:
         self.most = most
         self.asking = False
 
-    def spend(self, now: int) -> bool:
-        """Take a permit, where there is one that may be spent still."""
+    def spend(self, now: int) -> int:
+        """Take a permit, where there is one that may be spent still: until when it might have been, else 0."""
         if self.left and now < self.until:
             self.left -= 1
-            return True
-        return False
+            return self.until
+        return 0
+
+    def give_back(self, until: int, now: int) -> None:
+        """A permit that was not needed, of those that may be spent before `until`."""
+        if now < until:
+            self.left += 1
+            # Of two dates the earlier: others may have come since.
+            self.until = min(self.until, until)
 
     def wanted(self, now: int) -> int:
         """How many permits to ask for: by one alone at a time, so that a crowd does not take a lease each."""

@@ -7,7 +7,6 @@ from typing import Protocol
 from gwproxy.exchange import Exchange
 from gwproxy.limits.caller import who_by
 from gwproxy.limits.decision import Refusal
-from gwproxy.limits.lease import Leases
 from gwproxy.limits.places import around, held, lease_of, place_of, word_of
 from gwproxy.limits.redis_plan import Store, most_of
 from gwproxy.limits.server import Server
@@ -18,7 +17,6 @@ from gwproxy.limits.told import Fields
 class LeaseStore(Store, Protocol):
     """The store, as these plans need it."""
 
-    leases: Leases
     timeout_s: float
 
     def server_for(self, key: str) -> Server:

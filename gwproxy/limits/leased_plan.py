@@ -13,9 +13,11 @@ from functools import partial
 
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone
-from gwproxy.limits.asking import Asking
+from gwproxy.limits.asking import Asking, Found
 from gwproxy.limits.caller import by_address
+from gwproxy.limits.lease import Leases
 from gwproxy.limits.leased_level import LeaseStore, Level
+from gwproxy.limits.refused import Refused
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.limits.told import Fields, filled
 
@@ -23,10 +25,14 @@ from gwproxy.limits.told import Fields, filled
 class LeasedPlan:
     """The limits of one route."""
 
-    __slots__ = ("_address", "_asked", "_leased", "alone", "levels", "store", "tells")
+    __slots__ = ("_address", "_asked", "_leased", "alone", "leases", "levels", "refused", "store", "tells")
 
-    def __init__(self, store: LeaseStore, specs: Sequence[LimitSpec], ipv6_prefix: int) -> None:
+    def __init__(
+        self, store: LeaseStore, specs: Sequence[LimitSpec], ipv6_prefix: int, refused: Refused, leases: Leases
+    ) -> None:
         self.store = store
+        self.refused = refused
+        self.leases = leases
         self.alone = Alone(store, specs, ipv6_prefix)
         self._address = partial(by_address, ipv6_prefix)
         fields = Fields(specs)
@@ -41,15 +47,16 @@ class LeasedPlan:
         keys = [level.key(exchange, address) for level in self.levels]
         store = self.store
         now = store.local.now_us()
-        if len(store.refused):
+        if len(self.refused):
             again = self._refuse_again(exchange, keys, now)
             if again is not None:
                 return again
         held, empty = [], []
         for at in self._leased:
-            lease = store.leases.get(keys[at])
-            if lease is not None and lease.spend(now):
-                held.append(lease)
+            lease = self.leases.get(keys[at])
+            until = lease.spend(now) if lease is not None else 0
+            if lease is not None and until:
+                held.append((lease, until))
             else:
                 empty.append(at)
         if not empty and not self._asked:
@@ -66,21 +73,24 @@ class LeasedPlan:
         return self._refuse_again(exchange, keys, self.store.local.now_us())
 
     def _refuse_again(self, exchange: Exchange, keys: list[str], now: int) -> Reply | None:
-        for level, key in zip(self.levels, keys, strict=True):
-            wait = self.store.refused.wait(key, now)
-            if wait:
-                return self.refusal(exchange, level, wait, now)
-        return None
+        waits = [self.refused.wait(key, now) for key in keys]
+        longest = max(waits)
+        if not longest:
+            return None
+        return self.refusal(exchange, keys, {}, waits.index(longest), longest, now)
 
-    def refusal(self, exchange: Exchange, level: Level, wait: int, now: int) -> Reply:
-        """What a caller is told whom `level` refuses."""
+    def refusal(
+        self, exchange: Exchange, keys: list[str], found: Found, refusing: int, wait: int, now: int
+    ) -> Reply:
+        """What a caller is told whom the limit `refusing` refuses."""
+        level = self.levels[refusing]
         if level.fields:
             exchange.limits = filled(level.fields, 0, now, wait)
+        else:
+            self.tell(exchange, keys, found, now, self.store.local.now_us())
         return level.refusal.reply(exchange, wait)
 
-    def tell(
-        self, exchange: Exchange, keys: list[str], found: dict[int, tuple[int, int]], now: int, here: int
-    ) -> None:
+    def tell(self, exchange: Exchange, keys: list[str], found: Found, now: int, here: int) -> None:
         """Tell the tightest of the caller's own limits: as just `found`, else as its lease knows. `now` is the store's
         time, `here` this process's.
         """
@@ -91,7 +101,7 @@ class LeasedPlan:
             if at in found and not level.lease:
                 left, renews = found[at]
             else:
-                lease = self.store.leases.get(keys[at])
+                lease = self.leases.get(keys[at])
                 if lease is None:
                     continue
                 left, renews = lease.left + lease.rest, max(lease.renews_at - here, 0)

@@ -51,7 +51,9 @@ class Level(Protocol):
 class Table(Generic[S]):
     """What is known of each caller: a bounded number of entries, each for at least `keep_us` after it was used last."""
 
-    __slots__ = ("_dying", "_keep_us", "_old", "_order", "_state", "_turn_us", "_who", "_young", "most", "spec")
+    __slots__ = (
+        "_crowded_us", "_dying", "_keep_us", "_old", "_order", "_state", "_turn_us", "_who", "_young", "most", "spec",
+    )  # fmt: skip
 
     def __init__(self, spec: LimitSpec, keep_us: int, most: int = MOST) -> None:
         self.spec = spec
@@ -63,6 +65,8 @@ class Table(Generic[S]):
         self._order: list[str] = []
         self._dying: list[dict[str, S]] = []
         self._turn_us = 0
+        # For so long it matters who came while there was no room.
+        self._crowded_us = 0
         self._who = ""
         self._state: S | None = None
 
@@ -76,6 +80,12 @@ class Table(Generic[S]):
         if state is None and len(self) >= self.most and not self._room(now):
             who = STRANGERS
             state = self._remember(who)
+            self._crowded_us = now + self._keep_us
+        elif state is None and now < self._crowded_us:
+            # It may have come as one of those for whom there was no room.
+            known = self.known(STRANGERS)
+            if known is not None:
+                state = self._young[who] = deepcopy(known)
         self._who, self._state = who, state
         return state
 
@@ -144,6 +154,7 @@ class Table(Generic[S]):
     def follow(self, before: Self) -> None:
         """Go on from what was known under another limit of the same kind."""
         self._young, self._old = before._young, before._old
+        self._crowded_us = before._crowded_us
         # The old ones have been used until the last turn: they stay for a window of this length from there.
         self._turn_us = before._turn_us + max(self._keep_us - before._keep_us, 0)
 

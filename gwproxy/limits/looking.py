@@ -11,6 +11,7 @@ from gwproxy.limits.known import Known, StoreUnavailable
 from gwproxy.limits.lease import Leases
 from gwproxy.limits.places import around, held, word_of
 from gwproxy.limits.redis_plan import Store
+from gwproxy.limits.refused import Refused
 from gwproxy.limits.script import SCRIPT
 from gwproxy.limits.server import Server
 from gwproxy.limits.spec import LimitSpec
@@ -25,6 +26,7 @@ class Looked(Store, Protocol):
     """The store."""
 
     leases: Leases
+    refused: Refused
 
     def server_for(self, key: str) -> Server:
         """Who has a key."""

@@ -45,6 +45,7 @@ class Nodes:
         self._nobody = Server(store, self._nowhere, f"{prefix}:{{l}}:probe")
         self._nobody.trouble = "no node of the cluster has this slot"
         self._slots: list[Server] = [self._nobody] * SLOTS
+        self._learning: asyncio.Task[None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,7 +74,7 @@ class Nodes:
 
     async def close(self) -> None:
         """End all connections."""
-        await ended(self._refreshing, *self._tasks)
+        await ended(self._refreshing, *self._tasks, self._learning)
         for server in [*self._of.values(), self._nobody]:
             await server.close()
 
@@ -88,6 +89,22 @@ class Nodes:
                 log.debug("the map of the cluster: %s", error)
 
     async def _learn(self) -> None:
+        """Who asks while somebody looks already is content with what is found: two would make two of each server.
+
+        Raises OSError.
+        """
+        if self._learning is None:
+            self._learning = asyncio.create_task(self._look())
+            self._learning.add_done_callback(self._learned)
+        await asyncio.shield(self._learning)
+
+    def _learned(self, task: asyncio.Task[None]) -> None:
+        self._learning = None
+        if not task.cancelled():
+            # Else it is said to be lost where nobody has waited to the end.
+            task.exception()
+
+    async def _look(self) -> None:
         well = [self._addresses[name] for name, server in self._of.items() if not server.trouble]
         ranges = await ranges_of([*well, *self._seeds])
         if ranges:
@@ -128,9 +145,13 @@ class Nodes:
     def elsewhere(self, server: Server, call: Call, error: str) -> bool:
         """Send a call on that has not been run: MOVED for good, ASK for this once, TRYAGAIN to the same in a moment."""
         word, _, where = error.partition(" ")
-        if word not in ("MOVED", "ASK", "TRYAGAIN") or call.hops >= MOST_HOPS:
+        if word not in ("MOVED", "ASK", "TRYAGAIN"):
             return False
         call.hops += 1
+        if call.hops > MOST_HOPS:
+            # No node is to blame: they have not agreed yet who has the slot.
+            call.give_up("the slot is on its way between two nodes")
+            return True
         if word == "TRYAGAIN":
             self._later(call)
             return True

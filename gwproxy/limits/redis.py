@@ -56,8 +56,8 @@ class RedisStore:
         self.failures = 0
         self.share = self._least_share = share
         self.local = MemoryStore()
-        self.refused = Refused()
-        self.leases = Leases()
+        self.refused = self._next_refused = Refused()
+        self.leases = self._next_leases = Leases()
         self.spread = self.place.cluster
         self._id = secrets.token_hex(6)
         self._failing: set[Server] = set()
@@ -170,20 +170,21 @@ class RedisStore:
         self._looking.add(specs)
         self.local.keep(specs)
         if self.spread or any(spec.lease for spec in specs):
-            return LeasedPlan(self, specs, ipv6_prefix)
-        return RedisPlan(self, self._server, specs, ipv6_prefix)
+            return LeasedPlan(self, specs, ipv6_prefix, self._next_refused, self._next_leases)
+        return RedisPlan(self, self._server, specs, ipv6_prefix, self._next_refused)
 
     def forget_used(self) -> None:
         """Another configuration is bound from here."""
         self._looking.begin()
         self.local.forget_used()
+        # An answer that is on its way to a plan of the old ones must tell the new ones nothing.
+        self._next_refused, self._next_leases = Refused(), Leases()
 
     def settle_in(self, most: int = MOST) -> None:
         """What was bound last is in force."""
         self._looking.settle_in()
         self.local.settle_in(most)
-        self.refused.clear()
-        self.leases.clear()
+        self.refused, self.leases = self._next_refused, self._next_leases
 
     def sweep(self) -> None:
         """Free what nobody needs any more."""

@@ -22,8 +22,6 @@ from gwproxy.limits.told import Fields, filled
 class Store(Deserted, Spread, Protocol):
     """The store, as a plan needs it."""
 
-    refused: Refused
-
 
 def most_of(specs: Sequence[LimitSpec]) -> int:
     """What no number of the script's answer exceeds: permits left, or a time. A `hard` window is some parts longer."""
@@ -44,6 +42,11 @@ class Pending(Waiter):
         self.numbers = plan.numbers
         self.most = plan.most
 
+    def cancel(self) -> None:
+        """The caller has left: what the record tells of the exchange is decided."""
+        super().cancel()
+        self._exchange = self._exchange.apart()
+
     def settle(self, now: int, numbers: list[int]) -> None:
         """The server's time, and the script's numbers for this check."""
         self.set(self._plan.settle(self._exchange, self.keys, now, numbers))
@@ -60,12 +63,15 @@ class RedisPlan:
     """The limits of one route. `word`: what the script is told of them, `numbers`: how many it answers."""
 
     __slots__ = (
-        "_address", "_fields", "_keys", "_own", "_refusals", "_server", "_store", "alone", "most", "numbers",
-        "tells", "word",
+        "_address", "_fields", "_keys", "_own", "_refusals", "_refused", "_server", "_store", "alone", "most",
+        "numbers", "tells", "word",
     )  # fmt: skip
 
-    def __init__(self, store: Store, server: Server, specs: Sequence[LimitSpec], ipv6_prefix: int) -> None:
+    def __init__(
+        self, store: Store, server: Server, specs: Sequence[LimitSpec], ipv6_prefix: int, refused: Refused
+    ) -> None:
         self._store = store
+        self._refused = refused
         self._server = server
         self._refusals = [Refusal(spec) for spec in specs]
         self.alone = Alone(store, specs, ipv6_prefix)
@@ -85,7 +91,7 @@ class RedisPlan:
         Raises GatewayError (`state_unavailable`) where the server fails and that is to refuse.
         """
         keys = self._keys_of(exchange)
-        if len(self._store.refused):
+        if len(self._refused):
             again = self._refuse_again(exchange, keys)
             if again is not None:
                 return again
@@ -111,18 +117,18 @@ class RedisPlan:
         """What the server has decided, as the caller is to be told."""
         refusing, wait = numbers[0], numbers[1]
         if not refusing:
-            self._tell(exchange, now, numbers)
+            self._tell(exchange, keys, now, numbers)
             return None
         at = refusing - 1
         if at in self._fields:
             exchange.limits = filled(self._fields[at], 0, now, wait)
             # Until then the answer is known, and the server need not be asked.
-            self._store.refused.add(keys[at], self._store.local.now_us() + wait)
+            self._refused.add(keys[at], self._store.local.now_us() + wait)
         else:
-            self._tell(exchange, now, numbers)
+            self._tell(exchange, keys, now, numbers)
         return self._refusals[at].reply(exchange, wait)
 
-    def _tell(self, exchange: Exchange, now: int, numbers: list[int]) -> None:
+    def _tell(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> None:
         tightest = -1
         for at in self._fields:
             if tightest < 0 or numbers[2 + 2 * at] < numbers[2 + 2 * tightest]:
@@ -130,12 +136,26 @@ class RedisPlan:
         if tightest >= 0:
             left, renews = numbers[2 + 2 * tightest], numbers[3 + 2 * tightest]
             exchange.limits = filled(self._fields[tightest], left, now, renews)
+            if not left:
+                self._used_up(keys, numbers)
+
+    def _used_up(self, keys: list[str], numbers: list[int]) -> None:
+        """Remember limits of which this was the last permit: another route may refuse for one that it has too."""
+        now = self._store.local.now_us()
+        for at in self._fields:
+            left, renews = numbers[2 + 2 * at], numbers[3 + 2 * at]
+            if not left and renews:
+                self._refused.add(keys[at], now + renews)
 
     def _refuse_again(self, exchange: Exchange, keys: list[str]) -> Reply | None:
+        """The Reply where it is known that a limit refuses: of the one that does for longest."""
         now = self._store.local.now_us()
-        for at in self._own:
-            wait = self._store.refused.wait(keys[at], now)
-            if wait:
-                exchange.limits = filled(self._fields[at], 0, now, wait)
-                return self._refusals[at].reply(exchange, wait)
-        return None
+        refusing, longest = -1, 0
+        for at in self._fields:
+            wait = self._refused.wait(keys[at], now)
+            if wait > longest:
+                refusing, longest = at, wait
+        if not longest:
+            return None
+        exchange.limits = filled(self._fields[refusing], 0, now, longest)
+        return self._refusals[refusing].reply(exchange, longest)

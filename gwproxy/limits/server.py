@@ -100,8 +100,11 @@ class Server:
     def fail(self, why: str) -> None:
         """A call had no answer, or none that helps: nobody asks until the server is found to be well."""
         self.trouble = why
+        if self._closed:
+            # It is nobody's any more, and will not be found well.
+            return
         self._owner.failed(self, why)
-        if self._probing is None and not self._closed:
+        if self._probing is None:
             self._probing = asyncio.create_task(self._probe())
 
     def distrust(self, why: str) -> None:
@@ -151,6 +154,7 @@ class Server:
             call.give_up(self.trouble)
             return
         call.begin(self, next(self._numbers), self._owner.timeout_s)
+        call.asking = asking
         if asking:
             link.send(("ASKING",), _nothing)
         link.send(call.command("EVALSHA", SHA), call.take)
@@ -159,8 +163,10 @@ class Server:
         """The server has not run the script, since it does not know it: send it whole."""
         if self._link is None:
             call.take(LinkLost("the connection has ended"))
-        else:
-            self._link.send(call.command("EVAL", SCRIPT), call.take)
+            return
+        if call.asking:
+            self._link.send(("ASKING",), _nothing)
+        self._link.send(call.command("EVAL", SCRIPT), call.take)
 
     def elsewhere(self, call: Call, error: str) -> bool:
         """Whether another server is asked."""

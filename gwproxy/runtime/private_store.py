@@ -15,12 +15,13 @@ import signal
 import subprocess
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from gwproxy.config.either import has_limits
 from gwproxy.config.schema import Config
 from gwproxy.runtime.reading import processes_of
 from gwproxy.state.address import Address
-from gwproxy.state.link import connected
+from gwproxy.state.link import LinkLost, connected
 from gwproxy.state.server import program
 
 log = logging.getLogger("gwproxy")
@@ -55,7 +56,7 @@ class PrivateStore:
     @property
     def url(self) -> str:
         """Where workers find it; "" where there is none."""
-        return f"unix://{self._path}" if self.pid else ""
+        return f"unix://{quote(str(self._path))}" if self.pid else ""
 
     async def start(self, config: Config) -> None:
         """Start the server where `config` wants one. Raises StoreError."""
@@ -89,6 +90,8 @@ class PrivateStore:
         except OSError as error:
             raise StoreError(f"{found} cannot be started: {error.strerror}") from None
         if not await self._answers():
+            _end(self.pid)
+            self.pid = 0
             raise StoreError(f"{found} does not answer on {self._path}: is there too little memory, or a long path?")
 
     def _spawn(self, found: str) -> int:
@@ -107,10 +110,11 @@ class PrivateStore:
         while loop.time() < deadline and not _ended(self.pid):
             try:
                 link = await connected(Address(path=str(self._path)), lambda _: None)
-            except OSError:
+                async with asyncio.timeout_at(deadline):
+                    await link.ask("PING")
+            except (OSError, LinkLost):
                 await asyncio.sleep(0.02)
                 continue
-            await link.ask("PING")
             link.abort()
             return True
         return False
@@ -125,7 +129,6 @@ class PrivateStore:
                     await self._start()
                 except (StoreError, ChildProcessError) as error:
                     log.error("%s", error)
-                    self.pid = 0
                     await asyncio.sleep(AGAIN_S)
 
     async def _ended(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import quote
 
 from gwproxy.config.callers import Limit, RateLimit
 from gwproxy.config.either import hosts_of, methods_of
@@ -36,7 +37,9 @@ def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -
     named = _named(config, one)
     if named is not None:
         name, limit = named
-        found += _specs(f"limit:{one.service}.{name}", name, limit, PRINCIPAL, tier)  # type: ignore[union-attr]
+        # Both may have dots, and no two limits may have one key.
+        between = "/" if "." in one.service + name else "."  # type: ignore[union-attr,operator]
+        found += _specs(f"limit:{one.service}{between}{name}", name, limit, PRINCIPAL, tier)  # type: ignore[union-attr]
     return tuple(found)
 
 
@@ -63,7 +66,7 @@ def _named(config: Config, one: Route | Aggregation) -> tuple[str, RateLimit] | 
 def _place(one: Route | Aggregation) -> str:
     """A route's name that stays when others come before it in the file."""
     conditions = one.headers.items() if isinstance(one, Route) else ()
-    words = (",".join(methods_of(one)), ",".join(hosts_of(one)) + one.path, *(f"{n}={v}" for n, v in conditions))
+    words = (",".join(methods_of(one)), ",".join(hosts_of(one)) + one.path, *(f"{n}={quote(v)}" for n, v in conditions))
     return " ".join(words)
 
 
@@ -79,6 +82,9 @@ def _specs(key: str, name: str, limit: Limit, by: str, tier: str = "") -> Iterat
     kind: Kind = limit.precision or ("exact" if requests <= MOST_EXACT else "hard")
     also = (by, told, limit.on_failure, limit.lease or 0)
     yield LimitSpec(key, name, kind, requests, window_us, *also)
+    if key.startswith("route:"):
+        # A path may end as what follows, but has no blank.
+        key += " "
     if limit.burst is not None:
         fills_us = -(-window_us * limit.burst // requests)
         yield LimitSpec(f"{key}:burst", f"{name}-burst", "bucket", limit.burst, fills_us, *also)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from gwproxy.config.callers import LEASE_SHARE, Limit, RateLimit
 from gwproxy.config.either import all_routes, has_limits
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Key, Problem
+from gwproxy.config.problems import Key, Problem, show
+from gwproxy.config.rules.routes import no_condition
 
 MOST_EXACT = 1_000_000
 """8 MB of times for one caller: beyond that `exact` is surely a mistake."""
@@ -27,6 +28,9 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
                 "limit_without_effect", (*key, "burst"), found=str(limit.burst), expected=f"at most {limit.requests}",
                 hint="a window allows no more requests than that at once",
             )  # fmt: skip
+        kind, _, header = (limit.by or "").partition(":")
+        if kind == "header" and (hint := no_condition(header)):
+            yield loaded.problem("bad_header", (*key, "by"), found=show(header), hint=hint)
         if limit.lease is not None and limit.lease > limit.requests // LEASE_SHARE:
             most = limit.requests // LEASE_SHARE
             yield loaded.problem(

@@ -92,19 +92,19 @@ def conditions(loaded: Loaded) -> Iterator[Problem]:
     for index, route in enumerate(loaded.config.routes):
         seen: set[str] = set()
         for name in route.headers:
-            hint = "names of headers are alike in any case" if name.lower() in seen else _no_condition(name)
+            hint = "names of headers are alike in any case" if name.lower() in seen else no_condition(name)
             if hint:
                 key: Key = ("routes", index, "headers", name)
                 yield loaded.problem("bad_header", key, found=show(name), hint=hint)
             seen.add(name.lower())
 
 
-def _no_condition(name: str) -> str:
-    """Why a header can choose no route; empty where it can."""
+def no_condition(name: str) -> str:
+    """Why a header can choose no route and name no caller; empty where it can."""
     kind = REQUESTS.kind(name.lower().encode())
     if kind == IDENTITY:
         return "who calls is for the gateway to say: from callers, this header is dropped in every spelling"
-    return "" if kind == KEEP else "this header is the gateway's own and cannot choose a route"
+    return "" if kind == KEEP else "this header is the gateway's own: what a caller sends in it is not kept"
 
 
 def bodies(loaded: Loaded) -> Iterator[Problem]:

@@ -1,12 +1,20 @@
--- bucket: when it will be full again.
+-- bucket: "<dd": when it will be full again, and how long a permit took when that was written. Under another rate the
+-- permits that were used count, not the time that they would have taken.
 local function bucket()
   local function load(key, of, requests, window)
     local step = math.ceil(window / requests)
     local holds = step * requests
-    local full = tonumber(call('GET', key) or now)
+    local missing, raw = 0, call('GET', key)
+    if raw then
+      local full, before = unpack_of('<dd', raw)
+      missing = math.max(full - now, 0)
+      if before ~= step then
+        missing = math.ceil(missing / before) * step
+      end
+    end
     return {
       key = key, of = of, requests = requests, dirty = false,
-      step = step, holds = holds, full = math.min(math.max(full, now), now + holds),
+      step = step, holds = holds, full = now + math.min(missing, holds),
     }
   end
 
@@ -28,7 +36,7 @@ local function bucket()
   end
 
   local function save(s)
-    call('SET', s.key, text(s.full), 'PX', text(math.ceil((s.full - now) / 1000) + 1000))
+    call('SET', s.key, pack('<dd', s.full, s.step), 'PX', text(math.ceil((s.full - now) / 1000) + 1000))
   end
 
   return {load = load, wait = wait, take = take, left = left, renews = renews, save = save}

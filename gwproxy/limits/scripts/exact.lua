@@ -24,7 +24,7 @@ local function exact()
   local function rewritten(s, size, shift)
     -- The newest `size` times in a ring of that size, each earlier by `shift`.
     local kept, slots = math.min(s.used, size), {}
-    if s.used > 0 then
+    if s.used > 0 and not s.whole then
       read(s, 0, s.size - 1)
     end
     for i = 0, kept - 1 do
