@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 import pytest_asyncio
 import uvloop
+from hypothesis import settings
 
 from tests.support import client as callers
 from tests.support.cluster import StoreCluster
@@ -24,6 +25,10 @@ from tests.support.sentinel import StoreSentinel
 from tests.support.serving import Served
 from tests.support.store import StoreServer
 from tests.support.store_process import started
+
+# A busy machine is nobody's mistake.
+settings.register_profile("gwproxy", deadline=None)
+settings.load_profile("gwproxy")
 
 
 def pytest_asyncio_loop_factories(

@@ -60,7 +60,7 @@ def describe(type_: mi.Type) -> str:
 def bounds(type_: mi.IntType | mi.FloatType) -> str:
     """The limits of a number, as words that follow it."""
     said = [
-        f"{word} {limit:g}"
+        f"{word} {limit:.15g}"
         for word, limit in (
             ("at least", type_.ge),
             ("above", type_.gt),

@@ -230,3 +230,16 @@ async def test_lease_bridges_a_store_that_fails_for_a_moment(store: StoreServer,
     found = await statuses(client, left + 2)
     assert found[-2:] == [503, 503]
     assert set(found) <= {200, 503}
+
+
+def test_permit_that_is_given_back_keeps_its_date():
+    lease = Lease(4, 4)
+    lease.fill(2, 1000, 0, 0, 0)
+    held = [lease.spend(10), lease.spend(10)]
+    assert held == [1000, 1000]
+    lease.fill(4, 9000, 0, 0, 500)
+    lease.give_back(held[0], 600)
+    # Five, of which one is of the earlier date: all are spent before it.
+    assert (lease.left, lease.until) == (5, 1000)
+    lease.give_back(held[1], 1000)
+    assert (lease.left, lease.spend(1000)) == (5, 0)

@@ -155,6 +155,30 @@ def test_when_all_that_are_known_are_being_refused_others_share_one_limit(kind: 
     assert all(one.look(f"w{number}", START + 2) for number in range(20))
 
 
+@pytest.mark.parametrize("kind", ["exact", "hard", "bucket"])
+def test_strangers_come_in_once_a_window_however_often_room_is_made(kind: Kind):
+    window, most = 12_000_000, 8
+    one, let_in = level(kind, 1, window, most), dict[str, int]()
+    for step in range(600):
+        now, who = START + step * 110_000, f"w{step % 37}"
+        if ask(one, now, who) == 0:
+            assert now - let_in.get(who, 0) >= window
+            let_in[who] = now
+    assert len(let_in) > most
+
+
+@pytest.mark.parametrize(("before", "after", "left"), [((600, 50), (60, 50), 0), ((60, 50), (600, 50), 44)])
+def test_permits_that_a_bucket_gave_count_under_another_rate(before: Any, after: Any, left: int):
+    (slow, holds), (fast, _) = before, after
+    one = level("bucket", holds, 60 * SECOND * holds // slow)
+    for _ in range(holds if left == 0 else 6):
+        assert ask(one, START) == 0
+    other = level("bucket", holds, 60 * SECOND * holds // fast)
+    other.follow(one)
+    other.look("a", START)
+    assert other.left() == left
+
+
 def test_smaller_limit_holds_at_once_and_a_larger_one_knows_what_was():
     before = level("exact", 10, 100)
     for number in range(10):

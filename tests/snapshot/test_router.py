@@ -95,6 +95,12 @@ def test_rest_matches_its_own_root_and_all_below_it():
     assert [answered(table, Asked(path)) for path in ("/", "/xy", "/y/x")] == ["not_found"] * 3
 
 
+def test_path_itself_wins_over_the_rest_below_it():
+    table = [Row("own", "/x"), Row("rest", "/x/*"), Row("all", "/*")]
+    for rows_of in (table, table[::-1]):
+        assert [answered(snapshot(rows_of), Asked(path)) for path in ("/x", "/x/", "/")] == ["own", "rest", "all"]
+
+
 def test_wrong_method_names_those_of_every_route_that_would_have_matched():
     table = [Row("get", "/a/b", ("GET",)), Row("put", "/a/:x", ("PUT",)), Row("del", "/a/*", ("DELETE",)),
              Row("other", "/b/*", ("POST",))]  # fmt: skip
