@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from gwproxy.drive import Waiter
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone
+from gwproxy.limits.call import Timer
 from gwproxy.limits.lease import Lease, Leases
 from gwproxy.limits.leased_level import LeaseStore, Level
 from gwproxy.limits.refused import Refused
@@ -42,8 +42,8 @@ class Asking(Waiter):
     """Set when all is decided, or nothing can be."""
 
     __slots__ = (
-        "_began", "_exchange", "_found", "_held", "_keys", "_last", "_now", "_open", "_plan", "_refusing", "_timer",
-        "_why",
+        "_began", "_exchange", "_found", "_held", "_keys", "_last", "_looking", "_now", "_open", "_plan", "_refusing",
+        "_timer", "_why",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, exchange: Exchange, keys: list[str], held: list[Held]) -> None:
@@ -58,7 +58,8 @@ class Asking(Waiter):
         self._now = 0
         self._refusing: tuple[int, int] | None = None
         self._open = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
+        self._looking = False
         self._why = ""
 
     def cancel(self) -> None:
@@ -77,11 +78,15 @@ class Asking(Waiter):
         if by_place:
             if self._last:
                 # Of both calls together.
-                timeout_s = self._plan.store.timeout_s
-                self._timer = asyncio.get_running_loop().call_later(timeout_s, self._late)
+                self._timer = Timer(self._plan.store.timeout_s, self._late)
             self._ask(list(by_place.values()))
         else:
             self._ask_last()
+
+    def look(self, refusing: int, wait: int, asked: list[int]) -> None:
+        """A limit of everybody's refuses: see what is left of the caller's own, and whether one refuses for longer."""
+        self._refusing, self._last, self._looking = (wait, refusing), asked, True
+        self._ask_last()
 
     def _late(self) -> None:
         """Not all have answered in time. What the others give still goes to the leases."""
@@ -108,7 +113,9 @@ class Asking(Waiter):
         """How many permits to ask for, of each; 0 is one, without a lease."""
         for at in place:
             level = self._plan.levels[at]
-            if not level.lease:
+            if self._looking:
+                yield -1
+            elif not level.lease:
                 yield 0
             else:
                 lease = self._plan.leases.have(self._keys[at], level.begin, level.lease)
@@ -121,7 +128,7 @@ class Asking(Waiter):
         for at, (left, renews, granted), wanted in zip(part.place, told, part.wanted, strict=True):
             level = plan.levels[at]
             self._found[at] = left, renews
-            if wanted:
+            if wanted > 0:
                 lease = plan.leases.have(self._keys[at], level.begin, level.lease)
                 lease.asking = lease.asking and wanted == 1 < lease.size
                 until = began + level.spec.lease_us
@@ -141,7 +148,7 @@ class Asking(Waiter):
     def gave_up(self, part: Part, why: str) -> None:
         """A place gives no answer."""
         for at, wanted in zip(part.place, part.wanted, strict=True):
-            if wanted:
+            if wanted > 0:
                 lease = self._plan.leases.get(self._keys[at])
                 if lease is not None:
                     lease.asking = False
@@ -157,21 +164,23 @@ class Asking(Waiter):
 
     def _end(self) -> None:
         """All that were asked have answered, or will not."""
-        over = self._why or self._refusing is not None or not self._last
-        if self._timer is not None and over:
-            self._timer.cancel()
         if self._why or self._refusing is not None:
             now = self._plan.store.local.now_us()
             for lease, until in self._held:
                 lease.give_back(until, now)
             self._held.clear()
-        if self._why:
-            self._alone()
-        elif self._refusing is not None:
+        if self._last and not self._why:
+            # Nothing is taken there where it is refused already: only to tell.
+            self._looking = self._refusing is not None
+            self._ask_last()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._refusing is not None:
             wait, refusing = self._refusing
             self.set(self._plan.refusal(self._exchange, self._keys, self._found, refusing, wait, self._now))
-        elif self._last:
-            self._ask_last()
+        elif self._why:
+            self._alone()
         else:
             here = self._plan.store.local.now_us()
             self._plan.tell(self._exchange, self._keys, self._found, self._now, here)
@@ -204,8 +213,8 @@ class Part:
         """As the server's Check."""
         told, at = [], 2
         for lease in self.wanted:
-            told.append((numbers[at], numbers[at + 1], numbers[at + 2] if lease else 0))
-            at += 3 if lease else 2
+            told.append((numbers[at], numbers[at + 1], numbers[at + 2] if lease > 0 else 0))
+            at += 3 if lease > 0 else 2
         self._asking.decided(self, now, numbers[0], numbers[1], told)
 
     def give_up(self, why: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 import hiredis
 
@@ -12,6 +13,9 @@ from gwproxy.state.link import reason_of
 from gwproxy.state.slots import slot_of
 
 log = logging.getLogger("gwproxy")
+
+
+ONE_POLL_S: Final = 0.001
 
 
 class Check(Protocol):
@@ -50,6 +54,26 @@ class Asked(Protocol):
         """Whether another server is asked, for it has said that the keys are not there."""
 
 
+class Timer:
+    """Calls `then` after so long, and once more after the sockets were read: an answer that has come may lie there
+    where the loop itself has stood still, since timers are called first.
+    """
+
+    __slots__ = ("_handle", "_then")
+
+    def __init__(self, delay_s: float, then: Callable[[], None]) -> None:
+        self._then = then
+        self._handle = asyncio.get_running_loop().call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        # uvloop makes of no delay a call before the sockets are read.
+        self._handle = asyncio.get_running_loop().call_later(ONE_POLL_S, self._then)
+
+    def cancel(self) -> None:
+        """It is not needed any more."""
+        self._handle.cancel()
+
+
 class Call:
     """One script call and the checks in it. Whatever comes, and when: each check is settled once.
 
@@ -64,7 +88,7 @@ class Call:
         self._keys = [key for check in checks for key in check.keys]
         self._words = [check.word for check in checks]
         self._number = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._whole = False
         self.asking = False
         self.hops = 0
@@ -83,7 +107,7 @@ class Call:
         """`server` is asked now. The time-out is of the whole, however many are asked."""
         self._server, self._number, self._whole = server, number, False
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(timeout_s, self._late)
+            self._timer = Timer(timeout_s, self._late)
 
     def command(self, *verb: str | bytes) -> tuple[Any, ...]:
         """What is sent: the server's time is to be taken."""

@@ -48,9 +48,13 @@ class LeasedPlan:
         store = self.store
         now = store.local.now_us()
         if len(self.refused):
-            again = self._refuse_again(exchange, keys, now)
-            if again is not None:
-                return again
+            refusing, wait = self._known(keys, now)
+            if wait and (self.levels[refusing].fields or not self._asked):
+                return self.refusal(exchange, keys, {}, refusing, wait, now)
+            if wait:
+                asking = Asking(self, exchange, keys, [])
+                asking.look(refusing, wait, self._asked)
+                return asking
         held, empty = [], []
         for at in self._leased:
             lease = self.leases.get(keys[at])
@@ -70,14 +74,15 @@ class LeasedPlan:
         """As RedisPlan's."""
         address = exchange.sender.who or self._address(exchange)
         keys = [level.key(exchange, address) for level in self.levels]
-        return self._refuse_again(exchange, keys, self.store.local.now_us())
+        now = self.store.local.now_us()
+        refusing, wait = self._known(keys, now)
+        return self.refusal(exchange, keys, {}, refusing, wait, now) if wait else None
 
-    def _refuse_again(self, exchange: Exchange, keys: list[str], now: int) -> Reply | None:
+    def _known(self, keys: list[str], now: int) -> tuple[int, int]:
+        """Which limit is known to refuse for longest, and how long it does; 0 where none is."""
         waits = [self.refused.wait(key, now) for key in keys]
         longest = max(waits)
-        if not longest:
-            return None
-        return self.refusal(exchange, keys, {}, waits.index(longest), longest, now)
+        return waits.index(longest), longest
 
     def refusal(
         self, exchange: Exchange, keys: list[str], found: Found, refusing: int, wait: int, now: int
@@ -100,6 +105,9 @@ class LeasedPlan:
                 continue
             if at in found and not level.lease:
                 left, renews = found[at]
+                if not left and renews:
+                    # The last permit: another route may refuse for a limit that it has too.
+                    self.refused.add(keys[at], here + renews)
             else:
                 lease = self.leases.get(keys[at])
                 if lease is None:

@@ -31,6 +31,9 @@ class Looked(Store, Protocol):
     def server_for(self, key: str) -> Server:
         """Who has a key."""
 
+    async def run_for(self, key: str, *command: Any) -> Any:
+        """A command by who has `key`. Raises LinkLost, hiredis.ReplyError, TimeoutError."""
+
 
 class Looking:
     """Knows all limits that are in force."""
@@ -91,7 +94,7 @@ class Looking:
         if server.trouble:
             raise StoreUnavailable(f"the store of limits fails: {server.trouble}")
         try:
-            return await server.run(verb, *words)
+            return await self._store.run_for(key, verb, *words)
         except (LinkLost, TimeoutError, hiredis.ReplyError) as error:
             raise StoreUnavailable(f"the store of limits fails: {error or 'no answer in time'}") from None
 

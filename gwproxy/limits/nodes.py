@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Final, Protocol
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final, Protocol
+
+import hiredis
 
 from gwproxy.limits.call import Call
 from gwproxy.limits.server import AGAIN_S, Owner, Server
@@ -19,9 +21,14 @@ from gwproxy.state.slots import SLOTS, Ranges, ranges_of, slot_of
 
 log = logging.getLogger("gwproxy")
 
-MOST_HOPS: Final = 16
+MOST_HOPS: Final = 4
+"""At once; from there every SOON_S until the time-out, for the nodes have not agreed yet who has the slot."""
 SOON_S: Final = 0.01
 """Before a call is sent once more that nobody could carry out yet."""
+LEARN_S: Final = 0.1
+"""Between two looks at the map for calls that it sends to the wrong node."""
+RUN_S: Final = 2.0
+"""For a command of who operates the gateway."""
 REFRESH_S: Final = 1.0
 """Between two looks at the map where nothing fails."""
 
@@ -42,10 +49,13 @@ class Nodes:
         self._prefix = prefix
         self._of: dict[str, Server] = {}
         self._addresses: dict[str, Address] = {}
+        # Nodes that are about to have their first slot: no map has them.
+        self._coming: dict[str, Server] = {}
         self._nobody = Server(store, self._nowhere, f"{prefix}:{{l}}:probe")
         self._nobody.trouble = "no node of the cluster has this slot"
         self._slots: list[Server] = [self._nobody] * SLOTS
         self._learning: asyncio.Task[None] | None = None
+        self._learned_at = 0.0
         self._refreshing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,7 +85,7 @@ class Nodes:
     async def close(self) -> None:
         """End all connections."""
         await ended(self._refreshing, *self._tasks, self._learning)
-        for server in [*self._of.values(), self._nobody]:
+        for server in [*self._of.values(), *self._coming.values(), self._nobody]:
             await server.close()
 
     async def _refresh(self) -> None:
@@ -116,7 +126,7 @@ class Nodes:
         new = []
         for first, last, address in ranges:
             name = str(address)
-            server = named.get(name) or self._of.get(name)
+            server = named.get(name) or self._of.get(name) or self._coming.pop(name, None)
             if server is None:
                 server = self._new(address)
                 new.append(server)
@@ -148,10 +158,6 @@ class Nodes:
         if word not in ("MOVED", "ASK", "TRYAGAIN"):
             return False
         call.hops += 1
-        if call.hops > MOST_HOPS:
-            # No node is to blame: they have not agreed yet who has the slot.
-            call.give_up("the slot is on its way between two nodes")
-            return True
         if word == "TRYAGAIN":
             self._later(call)
             return True
@@ -159,30 +165,72 @@ class Nodes:
         if not name or slot != call.slot:
             # Nonsense, or a node that does not know its own name.
             return False
-        other = self._of.get(name)
+        other = self._named(name, server, new=word == "ASK")
         if other is None or other.trouble:
-            self._later(call)
+            self._later(call, learn=word == "MOVED")
             return True
         if word == "MOVED":
             self._slots[slot] = other
-        other.send(call, asking=word == "ASK")
+        if call.hops > MOST_HOPS:
+            self._later(call, learn=word == "MOVED", to=other if word == "ASK" else None)
+        else:
+            other.send(call, asking=word == "ASK")
         return True
 
-    def _later(self, call: Call) -> None:
-        """When the map may be another. Its time-out runs."""
-        task = asyncio.create_task(self._once_more(call))
+    def _named(self, name: str, by: Server, *, new: bool) -> Server | None:
+        """The node of that address; `new`: no map has it where it has no slot yet."""
+        other = self._of.get(name) or self._coming.get(name)
+        if other is None and new:
+            host, _, port = name.rpartition(":")
+            address = self._addresses[by.address].at(host.strip("[]"), int(port)) if port.isdigit() else None
+            if address is not None:
+                other = self._coming[str(address)] = self._new(address)
+                self._start(other.start())
+        return other
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _once_more(self, call: Call) -> None:
+    async def run(self, key: str, *command: Any) -> Any:
+        """A command that is no check, by whoever has `key`, wherever that goes meanwhile.
+
+        Raises LinkLost, hiredis.ReplyError, TimeoutError.
+        """
+        async with asyncio.timeout(RUN_S):
+            server, asking = self.server_for(key), False
+            while True:
+                try:
+                    return await server.run(*command, asking=asking)
+                except hiredis.ReplyError as error:
+                    word, _, where = str(error).partition(" ")
+                    if word not in ("MOVED", "ASK", "TRYAGAIN"):
+                        raise
+                    other = self._named(_read(where, server.address)[1], server, new=word == "ASK")
+                if word != "ASK" or other is None or other.trouble:
+                    await self._learn_again(word == "MOVED")
+                    other = None
+                server, asking = other or self.server_for(key), other is not None
+
+    def _later(self, call: Call, *, learn: bool = False, to: Server | None = None) -> None:
+        """When the map may be another, or to the node that was named. Its time-out runs."""
+        self._start(self._once_more(call, learn, to))
+
+    async def _learn_again(self, learn: bool) -> None:
         await asyncio.sleep(SOON_S)
-        if call.hops == 1:
+        loop = asyncio.get_running_loop()
+        if learn and loop.time() - self._learned_at >= LEARN_S:
+            self._learned_at = loop.time()
             try:
                 await self._learn()
             except OSError as error:
                 log.debug("the map of the cluster: %s", error)
+
+    async def _once_more(self, call: Call, learn: bool, to: Server | None) -> None:
+        await self._learn_again(learn)
         if not call.over:
-            self._slots[call.slot].send(call)
+            (to or self._slots[call.slot]).send(call, asking=to is not None)
 
 
 def _read(where: str, own: str) -> tuple[int, str]:

@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from gwproxy.limits.call import Call
 from gwproxy.limits.known import Known
@@ -80,6 +80,10 @@ class RedisStore:
     def server_for(self, key: str) -> Server:
         """Who has a key."""
         return self._server if self._nodes is None else self._nodes.server_for(key)
+
+    async def run_for(self, key: str, *command: Any) -> Any:
+        """A command that is no check, by who has `key`. Raises LinkLost, hiredis.ReplyError, TimeoutError."""
+        return await (self._server.run(*command) if self._nodes is None else self._nodes.run(key, *command))
 
     # -- its life
 

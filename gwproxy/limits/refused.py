@@ -19,7 +19,7 @@ class Refused:
 
     def add(self, key: str, until: int) -> None:
         """Nobody is let in by this limit before `until`."""
-        if len(self._until) >= self._most:
+        if key not in self._until and len(self._until) >= self._most:
             # A dict remembers in which order it was filled.
             self._until.pop(next(iter(self._until)))
         self._until[key] = until

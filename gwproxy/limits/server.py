@@ -36,7 +36,8 @@ class Owner(Protocol):
 
 
 class Server:
-    """`find` says where it is now. `trouble`: why it is not asked, else "". `probe_key` is a key that it has.
+    """`find` says where it is now. `trouble`: why it is not asked, else "". `probe_key` is a key that it has, "" where
+    it has none yet.
 
     `by_slot`: only what is in one slot may travel in one call.
     """
@@ -86,8 +87,9 @@ class Server:
         link = self._link
         async with asyncio.timeout(1.0):
             await link.ask("SCRIPT", "LOAD", SCRIPT)
-            # A server that is full, or that takes no writes, answers PING all the same.
-            await link.ask("EVALSHA", SHA, 1, self.probe_key, 0, 0, "b 1 1 0")
+            if self.probe_key:
+                # A server that is full, or that takes no writes, answers PING all the same.
+                await link.ask("EVALSHA", SHA, 1, self.probe_key, 0, 0, "b 1 1 0")
         self.trouble = ""
         self._owner.well(self)
 
@@ -172,11 +174,16 @@ class Server:
         """Whether another server is asked."""
         return self._owner.elsewhere(self, call, error)
 
-    async def run(self, *command: Any) -> Any:
-        """A command that is no check. Raises LinkLost, hiredis.ReplyError, TimeoutError."""
+    async def run(self, *command: Any, asking: bool = False) -> Any:
+        """A command that is no check; `asking`: of a slot that is on its way here.
+
+        Raises LinkLost, hiredis.ReplyError, TimeoutError.
+        """
         if self._link is None:
             raise LinkLost(self.trouble)
         async with asyncio.timeout(1.0):
+            if asking:
+                self._link.send(("ASKING",), _nothing)
             return await self._link.ask(*command)
 
 
