@@ -25,6 +25,7 @@ OF_ONE_FILE: Final[tuple[Rule, ...]] = (
     services.tls,
     limits.limits,
     limits.failures,
+    limits.durable,
     limits.stores,
     references.parts,
     routes.methods,

@@ -48,6 +48,7 @@ KINDS: Final[dict[str, Kind]] = {
     "state_not_shared": Kind("reference", "limits would be counted apart"),
     "limit_too_exact": Kind("reference", "limit keeps too much of each caller"),
     "limit_without_effect": Kind("reference", "limit never refuses", "warning"),
+    "quota_not_durable": Kind("reference", "quota does not outlast a restart", "warning"),
     "unknown_tier": Kind("reference", "unknown tier"),
     "unknown_role": Kind("reference", "unknown role"),
     "unknown_method": Kind("reference", "unknown method"),

@@ -46,6 +46,21 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
             )  # fmt: skip
 
 
+def durable(loaded: Loaded) -> Iterator[Problem]:
+    """A quota of the calendar's is worth what its store remembers; told once, since all have the same store."""
+    url = loaded.config.state.url
+    if "://" in url and not url.startswith(("memory:", "embedded:")):
+        return
+    for key, limit in _all(loaded):
+        if limit.quota is not None:
+            yield loaded.problem(
+                "quota_not_durable", (*key, "quota"), found=f"[state] url {show(url) if url else 'left out'}",
+                expected="a redis server that writes to disk",
+                hint=f"with a restart of the gateway everybody has the whole {limit.quota.period}'s again",
+            )  # fmt: skip
+            return
+
+
 def failures(loaded: Loaded) -> Iterator[Problem]:
     """Who has not proved who it is can only be known by its address."""
     limit = loaded.config.limits.auth_failures
