@@ -142,7 +142,7 @@ class MemoryPlan:
     """The limits of one route: the caller's own first, so that who is refused costs the others nothing."""
 
     __slots__ = (
-        "_address", "_clock", "_epoch_us", "_fields", "_others", "_own", "_refusals", "_shared", "tells",
+        "_address", "_clock", "_epoch_us", "_everybody", "_fields", "_others", "_own", "_refusals", "_shared", "tells",
     )  # fmt: skip
 
     def __init__(self, store: MemoryStore, levels: Sequence[Any], ipv6_prefix: int) -> None:
@@ -154,6 +154,7 @@ class MemoryPlan:
         everybody = [level for level in levels if not level.spec.by]
         self._shared = tuple(level for level in everybody if type(level) is Shared)
         self._others = tuple(level for level in everybody if type(level) is not Shared)
+        self._everybody = (*self._shared, *self._others)
         self.tells = bool(self._own)
         fields = Fields([level.spec for level, _ in self._own])
         self._fields = {level: fields.of(level.spec) for level, _ in self._own}
@@ -217,12 +218,15 @@ class MemoryPlan:
                 longest, wait_us = level, wait
             if tightest is None or left < least:
                 tightest, least = level, left
-        for level in (*self._shared, *self._others):
+        for level in self._everybody:
             if level is refusing:
                 entered = False
                 continue
             if entered:
                 level.leave()
+            elif type(level) is Shared and now < level.end and level.total < level.requests:
+                # A flood of those refused must be cheap.
+                continue
             wait = level.look("", now)
             if wait > wait_us:
                 longest, wait_us = level, wait
