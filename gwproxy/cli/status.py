@@ -60,6 +60,8 @@ def _shown(found: Any, rate: str = "") -> Group:
     lines += found["last_reload"][-1:]
     troubles = {each["store_trouble"]: None for each in found["workers"] if each["store_trouble"]}
     lines += [f"limits are not counted by their store: {trouble}" for trouble in troubles]
+    forgets = {each["store_evicts"]: None for each in found["workers"] if each.get("store_evicts")}
+    lines += [f"limits may be forgotten by their store: {policy}; noeviction is safe" for policy in forgets]
     tables: list[Any] = [_workers(found["workers"])]
     if found["services"]:
         tables += [Text(""), _services(found["services"])]

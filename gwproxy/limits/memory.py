@@ -37,6 +37,7 @@ class MemoryStore:
         self.clock = clock
         # As of a store that can fail.
         self.trouble = ""
+        self.evicts = ""
         self.failures = 0
         self.epoch_us = (time.time_ns() if wall_ns is None else wall_ns) // 1000 - clock() // 1000
         self._levels: dict[str, Any] = {}

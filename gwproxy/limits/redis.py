@@ -8,7 +8,9 @@ when it is back.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
@@ -34,16 +36,21 @@ log = logging.getLogger("gwproxy")
 
 WATCH_S: Final = 1.0
 """Between two looks at who else is there, and where the primary is."""
+EVICTS_EACH: Final = 60
+"""Looks, of which one asks too whether the server may forget what it was told."""
 HEARD_MS: Final = 5000
 """For how long a process is there of which nothing is heard."""
 BEAT: Final = files("gwproxy.limits").joinpath("scripts/beat.lua").read_bytes()
+
+
+_INFO: Final = re.compile(r"^(maxmemory|maxmemory_policy):([\w-]+)", re.MULTILINE)
 
 
 class RedisStore:
     """`redis://`, `rediss://`, `unix://`, `redis+sentinel://` and `redis+cluster://`.
 
     `share`: how many processes share what a limit allows while the store fails: those of this gateway, and more where
-    more have been seen at the store.
+    more have been seen at the store. `evicts`: what a server that is full may forget, by its own words, else "".
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class RedisStore:
         self.refused = self._next_refused = Refused()
         self.leases = self._next_leases = Leases()
         self.spread = self.place.cluster
+        self.evicts = ""
         self._id = secrets.token_hex(6)
         self._failing: set[Server] = set()
         self._sentinels = Sentinels(self.place) if self.place.primary else None
@@ -110,8 +118,10 @@ class RedisStore:
         return self.place.server.at(*await self._sentinels.primary())
 
     async def _watch(self) -> None:
-        while True:
+        for turn in itertools.count():
             await self._look_around(self._beat)
+            if turn % EVICTS_EACH == 0:
+                await self._look_around(self._ask_whether_it_evicts)
             if self._sentinels is not None:
                 await self._look_around(self._follow)
             await asyncio.sleep(WATCH_S)
@@ -128,6 +138,17 @@ class RedisStore:
         count = await self.server_for(key).run("EVAL", BEAT, 1, key, self._id, HEARD_MS)
         if type(count) is int:
             self.share = max(self._least_share, count)
+
+    async def _ask_whether_it_evicts(self) -> None:
+        found = ""
+        for server in self.servers:
+            told = dict(_INFO.findall((await server.run("INFO", "memory")).decode()))
+            policy = told.get("maxmemory_policy", "noeviction")
+            if told.get("maxmemory", "0") != "0" and policy != "noeviction":
+                found = f"{self._name(server)}: maxmemory-policy {policy}"
+        if found and found != self.evicts:
+            log.warning("limits may be forgotten by %s, and allow once more: noeviction is safe", found)
+        self.evicts = found
 
     async def _follow(self) -> None:
         """An old primary that nobody told of its fall may answer still: what it counts is lost."""

@@ -210,7 +210,8 @@ class Child:
         if worker is not None and intake is not None:
             worker.settle()
             open_now, accepting = len(worker.server.connections), worker.accepting.on
-            store = worker.live.limits.trouble[:200], worker.live.limits.failures
+            limits = worker.live.limits
+            store = limits.trouble[:200], limits.failures, limits.evicts[:200]
             self._channel.say(Beat(open_now, accepting, self._has.collector.longest_s, look, intake.short, *store))
 
     def _say_done(self) -> None:

@@ -226,7 +226,7 @@ class Member:
             connections=self.beat.connections, accepting=self.beat.accepting, short=self.beat.short,
             exchanges=self.tally.exchanges, lived_s=time.monotonic() - self.began, restarts=restarts,
             longest_gc_ms=round(self.beat.longest_gc_s * 1000, 3),
-            store_trouble=self.beat.trouble, store_failures=self.beat.failures,
+            store_trouble=self.beat.trouble, store_failures=self.beat.failures, store_evicts=self.beat.evicts,
         )  # fmt: skip
 
     # -- its end

@@ -128,7 +128,7 @@ class Beat(Message, frozen=True):
 
     `look`: its share of the fleet has changed, and the others should know before the next beat. `short`: it takes no
     connections for want of descriptors. `trouble`: why limits are not counted by their store, and how often
-    it has failed.
+    it has failed; `evicts`: that it may forget what it has counted, and by which policy.
     """
 
     connections: int = 0
@@ -138,6 +138,7 @@ class Beat(Message, frozen=True):
     short: bool = False
     trouble: str = ""
     failures: int = 0
+    evicts: str = ""
 
 
 class Done(Message, frozen=True):

@@ -14,7 +14,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     """One worker. `lived_s` is how long it has been there; `short` that it waits for descriptors to come free.
 
     `store_trouble` is why limits are not counted by their store, "" where they are; `store_failures` how often it
-    has failed.
+    has failed; `store_evicts` that it may forget what it has counted, and by which policy.
     """
 
     number: int
@@ -30,6 +30,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     longest_gc_ms: float
     store_trouble: str
     store_failures: int
+    store_evicts: str
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):

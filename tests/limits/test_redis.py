@@ -108,6 +108,12 @@ async def test_clock_that_steps_back_locks_nobody_out(store: StoreServer):
             await script(store, [kind], 10**12, f"{kind} 3 6000")
         answer = await script(store, [kind], 1000, f"{kind} 3 6000")
         assert (answer[0], 0 < answer[1] <= 6200) == (1, True), kind
+    day, month = 86_400_000_000, 1_790_000_000_000_000
+    for kind in ("d", "m"):
+        for _ in range(3):
+            await script(store, [kind], month + 40 * day, f"{kind} 3 {day}")
+        # Over midnight, and over the first of a month: no second quota.
+        assert (await script(store, [kind], month, f"{kind} 3 {day}"))[0] == 1, kind
 
 
 async def test_answers_tell_what_is_left_and_who_is_refused_is_not_asked_for_again(
@@ -215,3 +221,17 @@ async def test_a_limit_may_say_for_itself_what_holds_while_the_server_fails(
     found = [(await gw.ask(GET[:-2] + b"X-Key: %b\r\n\r\n" % key)).status for key in (b"a", b"b", b"c", b"a")]
     # Each caller's is counted here; everybody's, which allows two, is not counted at all.
     assert found == [200, 200, 200, 429]
+
+
+async def test_server_that_may_forget_is_told_of(
+    store: StoreServer, origin: Origin, gateway: Start, caplog: pytest.LogCaptureFixture
+):
+    await store.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    await store.ask("CONFIG", "SET", "maxmemory", "100mb")
+    gw = await gateway(text(store, 'limit = { requests = 5, window = "60s" }'), origin)
+    await until(lambda: "allkeys-lru" in gw.worker.live.limits.evicts)
+    assert caplog.text.count("noeviction is safe") == 1
+    await store.ask("CONFIG", "SET", "maxmemory", "0")
+    # What it does once a minute.
+    await gw.worker.live.limits._ask_whether_it_evicts()
+    assert gw.worker.live.limits.evicts == ""
