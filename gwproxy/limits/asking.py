@@ -37,6 +37,9 @@ class Plan(Protocol):
     def tell(self, exchange: Exchange, keys: list[str], found: Found, now: int, here: int) -> None:
         """Tell the tightest of the caller's own limits."""
 
+    def looked(self, keys: list[str], fields: bytes) -> None:
+        """What a caller was told who is refused by everybody's limit."""
+
 
 class Asking(Waiter):
     """Set when all is decided, or nothing can be."""
@@ -140,7 +143,8 @@ class Asking(Waiter):
                     lease.left -= 1
                     self._held.append((lease, until))
         if refusing:
-            plan.refused.add(part.keys[refusing - 1], plan.store.local.now_us() + wait)
+            # From when it was asked: what another process has told of it is not to be earlier than what holds here.
+            plan.refused.add(part.keys[refusing - 1], began + wait)
             if self._refusing is None or wait > self._refusing[0]:
                 self._refusing = wait, part.place[refusing - 1]
         self._one_less()
@@ -152,7 +156,7 @@ class Asking(Waiter):
                 lease = self._plan.leases.get(self._keys[at])
                 if lease is not None:
                     lease.asking = False
-        self._why = self._why or why
+        self._why = self._why or why or "no reason was given"
         self._one_less()
 
     def _one_less(self) -> None:
@@ -176,13 +180,17 @@ class Asking(Waiter):
             return
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if self._refusing is not None:
             wait, refusing = self._refusing
-            self.set(self._plan.refusal(self._exchange, self._keys, self._found, refusing, wait, self._now))
+            now = self._now or self._plan.store.local.now_us()
+            self.set(self._plan.refusal(self._exchange, self._keys, self._found, refusing, wait, now))
+            if self._looking and not self._why:
+                self._plan.looked(self._keys, self._exchange.limits)
         elif self._why:
             self._alone()
         else:
-            here = self._plan.store.local.now_us()
+            here = self._began
             self._plan.tell(self._exchange, self._keys, self._found, self._now, here)
             self.set(None)
 

@@ -31,7 +31,11 @@ class Bucket(Table[int]):
     def look(self, who: str, now: int) -> int:
         """How long `who` has to wait for a permit; 0 where there is one."""
         self._now = now
-        self._full_us = self._full_of(self._look(who, now), now)
+        state = self._look(who, now)
+        self._full_us = self._full_of(state, now)
+        if state is not None and state & _STEP != self._step_us:
+            # From here it fills at this rate, also for who is refused.
+            self._young[self._who] = self._full_us << BITS | self._step_us
         return max(self._full_us + self._step_us - self._holds_us - now, 0)
 
     def enter(self, who: str, now: int) -> int:

@@ -59,15 +59,15 @@ class Timer:
     where the loop itself has stood still, since timers are called first.
     """
 
-    __slots__ = ("_handle", "_then")
+    __slots__ = ("_handle",)
 
     def __init__(self, delay_s: float, then: Callable[[], None]) -> None:
-        self._then = then
-        self._handle = asyncio.get_running_loop().call_later(delay_s, self._due)
+        # Only the loop's handle knows `then`, and lets go of it: who is called has this, and no cycle is to be left.
+        self._handle = asyncio.get_running_loop().call_later(delay_s, self._due, then)
 
-    def _due(self) -> None:
+    def _due(self, then: Callable[[], None]) -> None:
         # uvloop makes of no delay a call before the sockets are read.
-        self._handle = asyncio.get_running_loop().call_later(ONE_POLL_S, self._then)
+        self._handle = asyncio.get_running_loop().call_later(ONE_POLL_S, then)
 
     def cancel(self) -> None:
         """It is not needed any more."""
@@ -77,10 +77,11 @@ class Timer:
 class Call:
     """One script call and the checks in it. Whatever comes, and when: each check is settled once.
 
-    `hops`: how often it was sent on; `asking`: to a node that is only about to have the slot.
+    `hops`: how often it was sent on; `asking`: to a node that is only about to have the slot; `sent`: a server is to
+    answer it now.
     """
 
-    __slots__ = ("_checks", "_keys", "_number", "_server", "_timer", "_whole", "_words", "asking", "hops")
+    __slots__ = ("_checks", "_keys", "_number", "_server", "_timer", "_whole", "_words", "asking", "hops", "sent")
 
     def __init__(self, server: Asked, checks: list[Check]) -> None:
         self._server = server
@@ -91,6 +92,7 @@ class Call:
         self._timer: Timer | None = None
         self._whole = False
         self.asking = False
+        self.sent = False
         self.hops = 0
 
     @property
@@ -105,7 +107,7 @@ class Call:
 
     def begin(self, server: Asked, number: int, timeout_s: float) -> None:
         """`server` is asked now. The time-out is of the whole, however many are asked."""
-        self._server, self._number, self._whole = server, number, False
+        self._server, self._number, self._whole, self.sent = server, number, False, True
         if self._timer is None:
             self._timer = Timer(timeout_s, self._late)
 
@@ -117,9 +119,9 @@ class Call:
         """The server has not answered in time: whether it has counted is not known."""
         if self.over:
             return
-        if not self.hops:
+        if self.sent:
             self._server.fail("no answer in time")
-        # Where it was sent on, nobody is to blame: it has found no server that could take it.
+        # Else nobody is to blame: it has found no server that could take it.
         self.give_up("no answer in time")
 
     def give_up(self, why: str) -> None:
@@ -186,5 +188,6 @@ class Call:
     def _end(self) -> list[Check]:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         checks, self._checks = self._checks, []
         return checks

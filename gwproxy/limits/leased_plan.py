@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone
@@ -21,11 +22,14 @@ from gwproxy.limits.refused import Refused
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.limits.told import Fields, filled
 
+LOOKED_US: Final = 1_000_000
+MOST_LOOKED: Final = 10_000
+
 
 class LeasedPlan:
     """The limits of one route."""
 
-    __slots__ = ("_address", "_asked", "_leased", "alone", "leases", "levels", "refused", "store", "tells")
+    __slots__ = ("_address", "_asked", "_leased", "_looked", "alone", "leases", "levels", "refused", "store", "tells")
 
     def __init__(
         self, store: LeaseStore, specs: Sequence[LimitSpec], ipv6_prefix: int, refused: Refused, leases: Leases
@@ -40,6 +44,7 @@ class LeasedPlan:
         self.tells = any(spec.told for spec in specs)
         self._leased = [at for at, level in enumerate(self.levels) if level.lease]
         self._asked = [at for at, level in enumerate(self.levels) if not level.lease]
+        self._looked: dict[str, tuple[int, bytes]] = {}
 
     def check(self, exchange: Exchange) -> Reply | Asking | None:
         """As RedisPlan's."""
@@ -52,6 +57,10 @@ class LeasedPlan:
             if wait and (self.levels[refusing].fields or not self._asked):
                 return self.refusal(exchange, keys, {}, refusing, wait, now)
             if wait:
+                until, fields = self._looked.get(keys[self._asked[0]], (0, b""))
+                if now < until:
+                    exchange.limits = fields
+                    return self.levels[refusing].refusal.reply(exchange, wait)
                 asking = Asking(self, exchange, keys, [])
                 asking.look(refusing, wait, self._asked)
                 return asking
@@ -69,6 +78,12 @@ class LeasedPlan:
         asking = Asking(self, exchange, keys, held)
         asking.begin(empty, self._asked)
         return asking
+
+    def looked(self, keys: list[str], fields: bytes) -> None:
+        """What a caller was told who is refused by everybody's limit: it may be told the same for a moment."""
+        if len(self._looked) >= MOST_LOOKED:
+            self._looked.clear()
+        self._looked[keys[self._asked[0]]] = self.store.local.now_us() + LOOKED_US, fields
 
     def used_up(self, exchange: Exchange) -> Reply | None:
         """As RedisPlan's."""

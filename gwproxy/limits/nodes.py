@@ -25,6 +25,11 @@ MOST_HOPS: Final = 4
 """At once; from there every SOON_S until the time-out, for the nodes have not agreed yet who has the slot."""
 SOON_S: Final = 0.01
 """Before a call is sent once more that nobody could carry out yet."""
+MOST_COMING: Final = 32
+COMING_S: Final = 5.0
+"""For so long a node that no map has is kept after a call was sent on to it."""
+NEW_S: Final = 0.25
+"""For connections to new nodes, before the map is used without those that are not there yet."""
 LEARN_S: Final = 0.1
 """Between two looks at the map for calls that it sends to the wrong node."""
 RUN_S: Final = 2.0
@@ -49,8 +54,9 @@ class Nodes:
         self._prefix = prefix
         self._of: dict[str, Server] = {}
         self._addresses: dict[str, Address] = {}
-        # Nodes that are about to have their first slot: no map has them.
+        # Nodes that are about to have their first slot, which no map has, and when each was named last.
         self._coming: dict[str, Server] = {}
+        self._named_at: dict[str, float] = {}
         self._nobody = Server(store, self._nowhere, f"{prefix}:{{l}}:probe")
         self._nobody.trouble = "no node of the cluster has this slot"
         self._slots: list[Server] = [self._nobody] * SLOTS
@@ -126,18 +132,24 @@ class Nodes:
         new = []
         for first, last, address in ranges:
             name = str(address)
-            server = named.get(name) or self._of.get(name) or self._coming.pop(name, None)
+            server = named.get(name) or self._of.get(name) or self._coming.get(name)
             if server is None:
                 server = self._new(address)
                 new.append(server)
-            if name not in named:
+            if name not in named and not first <= slot_of(server.probe_key) <= last:
                 server.probe_key = f"{self._prefix}:{{{_tag_in(first, last)}}}:probe"
             named[name] = server
             self._addresses[name] = address
             slots[first : last + 1] = [server] * (last + 1 - first)
         if new:
-            await asyncio.gather(*(server.start() for server in new))
+            await asyncio.wait([self._start(server.start()) for server in new], timeout=NEW_S)
         gone = [server for name, server in self._of.items() if name not in named]
+        now = asyncio.get_running_loop().time()
+        for name, server in [*self._coming.items()]:
+            if name in named or now - self._named_at[name] > COMING_S:
+                del self._coming[name], self._named_at[name]
+                if name not in named:
+                    gone.append(server)
         self._of, self._slots = named, slots
         self._store.gone(self._nobody)
         for server in gone:
@@ -165,7 +177,7 @@ class Nodes:
         if not name or slot != call.slot:
             # Nonsense, or a node that does not know its own name.
             return False
-        other = self._named(name, server, new=word == "ASK")
+        other = self._named(name, new=word == "ASK")
         if other is None or other.trouble:
             self._later(call, learn=word == "MOVED")
             return True
@@ -177,21 +189,26 @@ class Nodes:
             other.send(call, asking=word == "ASK")
         return True
 
-    def _named(self, name: str, by: Server, *, new: bool) -> Server | None:
+    def _named(self, name: str, *, new: bool) -> Server | None:
         """The node of that address; `new`: no map has it where it has no slot yet."""
-        other = self._of.get(name) or self._coming.get(name)
-        if other is None and new:
+        other = self._of.get(name)
+        if other is not None:
+            return other
+        if new and name not in self._coming and len(self._coming) < MOST_COMING:
             host, _, port = name.rpartition(":")
-            address = self._addresses[by.address].at(host.strip("[]"), int(port)) if port.isdigit() else None
-            if address is not None:
-                other = self._coming[str(address)] = self._new(address)
-                self._start(other.start())
+            if port.isascii() and port.isdigit():
+                self._coming[name] = self._new(self._seeds[0].at(host.strip("[]"), int(port)))
+                self._start(self._coming[name].start())
+        other = self._coming.get(name)
+        if other is not None:
+            self._named_at[name] = asyncio.get_running_loop().time()
         return other
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def run(self, key: str, *command: Any) -> Any:
         """A command that is no check, by whoever has `key`, wherever that goes meanwhile.
@@ -207,7 +224,7 @@ class Nodes:
                     word, _, where = str(error).partition(" ")
                     if word not in ("MOVED", "ASK", "TRYAGAIN"):
                         raise
-                    other = self._named(_read(where, server.address)[1], server, new=word == "ASK")
+                    other = self._named(_read(where, server.address)[1], new=word == "ASK")
                 if word != "ASK" or other is None or other.trouble:
                     await self._learn_again(word == "MOVED")
                     other = None
@@ -215,6 +232,7 @@ class Nodes:
 
     def _later(self, call: Call, *, learn: bool = False, to: Server | None = None) -> None:
         """When the map may be another, or to the node that was named. Its time-out runs."""
+        call.sent = False
         self._start(self._once_more(call, learn, to))
 
     async def _learn_again(self, learn: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from gwproxy.limits.lease import MOST_AT_ONCE
-from gwproxy.limits.spec import SUBWINDOWS, Kind, LimitSpec
+from gwproxy.limits.spec import SUBWINDOWS, Kind, LimitSpec, beside
 
 CODES: Final[dict[Kind, str]] = {"exact": "e", "hard": "h", "bucket": "b", "day": "d", "month": "m"}
 
@@ -41,7 +41,9 @@ def around(spec: LimitSpec, store: Spread) -> tuple[str, str]:
 
     A gateway that holds the limit in another form counts in another key: neither could read what the other writes.
     """
-    name = f"{spec.key}:hard-{spec.part_us * SUBWINDOWS / 1_000_000:.15g}s" if spec.kind == "hard" else spec.key
+    name = spec.key
+    if spec.kind == "hard":
+        name = beside(spec.key, f"hard-{spec.part_us * SUBWINDOWS / 1_000_000:.15g}s")
     if not store.spread:
         # One place for all: what is decided together must be in one.
         return f"{store.prefix}:{{l}}:{name}:", ""

@@ -31,12 +31,13 @@ def most_of(specs: Sequence[LimitSpec]) -> int:
 class Pending(Waiter):
     """One request's check, on its way. Set with the server's answer, it tells who waits whether the request goes on."""
 
-    __slots__ = ("_exchange", "_plan", "keys", "most", "numbers", "word")
+    __slots__ = ("_began", "_exchange", "_plan", "keys", "most", "numbers", "word")
 
-    def __init__(self, plan: RedisPlan, exchange: Exchange, keys: list[str]) -> None:
+    def __init__(self, plan: RedisPlan, exchange: Exchange, keys: list[str], began: int) -> None:
         super().__init__()
         self._plan = plan
         self._exchange = exchange
+        self._began = began
         self.keys = keys
         self.word = plan.word
         self.numbers = plan.numbers
@@ -49,7 +50,7 @@ class Pending(Waiter):
 
     def settle(self, now: int, numbers: list[int]) -> None:
         """The server's time, and the script's numbers for this check."""
-        self.set(self._plan.settle(self._exchange, self.keys, now, numbers))
+        self.set(self._plan.settle(self._exchange, self.keys, self._began, now, numbers))
 
     def give_up(self, why: str) -> None:
         """There is no answer that helps."""
@@ -91,20 +92,21 @@ class RedisPlan:
         Raises GatewayError (`state_unavailable`) where the server fails and that is to refuse.
         """
         keys = self._keys_of(exchange)
+        now = self._store.local.now_us()
         if len(self._refused):
-            again = self._refuse_again(exchange, keys)
+            again = self._refuse_again(exchange, keys, now)
             if again is not None:
                 return again
         server = self._server
         if server.trouble:
             return self.alone.check(exchange, server.trouble)
-        pending = Pending(self, exchange, keys)
+        pending = Pending(self, exchange, keys, now)
         server.ask(pending)
         return pending
 
     def used_up(self, exchange: Exchange) -> Reply | None:
         """As Plan's: what this process has been told before."""
-        return self._refuse_again(exchange, self._keys_of(exchange))
+        return self._refuse_again(exchange, self._keys_of(exchange), self._store.local.now_us())
 
     def _keys_of(self, exchange: Exchange) -> list[str]:
         address = exchange.sender.who or self._address(exchange)
@@ -113,22 +115,24 @@ class RedisPlan:
             for prefix, by, who in self._keys
         ]
 
-    def settle(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> Reply | None:
-        """What the server has decided, as the caller is to be told."""
+    def settle(
+        self, exchange: Exchange, keys: list[str], began: int, now: int, numbers: list[int]
+    ) -> Reply | None:
+        """What the server, asked at `began` of this process's time, has decided at its own: as the caller is told."""
         refusing, wait = numbers[0], numbers[1]
         if not refusing:
-            self._tell(exchange, keys, now, numbers)
+            self._tell(exchange, keys, began, now, numbers)
             return None
         at = refusing - 1
         if at in self._fields:
             exchange.limits = filled(self._fields[at], 0, now, wait)
             # Until then the answer is known, and the server need not be asked.
-            self._refused.add(keys[at], self._store.local.now_us() + wait)
+            self._refused.add(keys[at], began + wait)
         else:
-            self._tell(exchange, keys, now, numbers)
+            self._tell(exchange, keys, began, now, numbers)
         return self._refusals[at].reply(exchange, wait)
 
-    def _tell(self, exchange: Exchange, keys: list[str], now: int, numbers: list[int]) -> None:
+    def _tell(self, exchange: Exchange, keys: list[str], began: int, now: int, numbers: list[int]) -> None:
         tightest = -1
         for at in self._fields:
             if tightest < 0 or numbers[2 + 2 * at] < numbers[2 + 2 * tightest]:
@@ -137,19 +141,18 @@ class RedisPlan:
             left, renews = numbers[2 + 2 * tightest], numbers[3 + 2 * tightest]
             exchange.limits = filled(self._fields[tightest], left, now, renews)
             if not left:
-                self._used_up(keys, numbers)
+                self._used_up(keys, began, numbers)
 
-    def _used_up(self, keys: list[str], numbers: list[int]) -> None:
+    def _used_up(self, keys: list[str], began: int, numbers: list[int]) -> None:
         """Remember limits of which this was the last permit: another route may refuse for one that it has too."""
-        now = self._store.local.now_us()
         for at in self._fields:
             left, renews = numbers[2 + 2 * at], numbers[3 + 2 * at]
             if not left and renews:
-                self._refused.add(keys[at], now + renews)
+                # From when it was asked: another process's word is not to be earlier than what holds here.
+                self._refused.add(keys[at], began + renews)
 
-    def _refuse_again(self, exchange: Exchange, keys: list[str]) -> Reply | None:
+    def _refuse_again(self, exchange: Exchange, keys: list[str], now: int) -> Reply | None:
         """The Reply where it is known that a limit refuses: of the one that does for longest."""
-        now = self._store.local.now_us()
         refusing, longest = -1, 0
         for at in self._fields:
             wait = self._refused.wait(keys[at], now)

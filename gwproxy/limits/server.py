@@ -74,6 +74,7 @@ class Server:
     def leave(self) -> None:
         """It is not needed any more. What is on its way is given up."""
         self._closed = True
+        self.trouble = self.trouble or "it is not asked any more"
         if self._probing is not None:
             self._probing.cancel()
         if self._link is not None:
@@ -89,9 +90,17 @@ class Server:
             await link.ask("SCRIPT", "LOAD", SCRIPT)
             if self.probe_key:
                 # A server that is full, or that takes no writes, answers PING all the same.
-                await link.ask("EVALSHA", SHA, 1, self.probe_key, 0, 0, "b 1 1 0")
+                await self._probed(link)
         self.trouble = ""
         self._owner.well(self)
+
+    async def _probed(self, link: Link) -> None:
+        try:
+            await link.ask("EVALSHA", SHA, 1, self.probe_key, 0, 0, "b 1 1 0")
+        except hiredis.ReplyError as error:
+            # A node that sends the key elsewhere is well.
+            if not str(error).startswith(("MOVED ", "ASK ", "TRYAGAIN")):
+                raise
 
     def _lost(self, link: Link) -> None:
         if self._link is link:

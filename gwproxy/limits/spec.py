@@ -18,6 +18,11 @@ EVERYBODY: Final = ""
 """Whom a limit counts that is not any caller's own."""
 
 
+def beside(key: str, suffix: str) -> str:
+    """The key of what stands beside a limit. A route's path may end as the suffix, but has no blank."""
+    return f"{key} :{suffix}" if key.startswith("route:") else f"{key}:{suffix}"
+
+
 @dataclass(frozen=True, slots=True)
 class LimitSpec:
     """One level of a request's limits.

@@ -110,12 +110,14 @@ class PrivateStore:
         while loop.time() < deadline and not _ended(self.pid):
             try:
                 link = await connected(Address(path=str(self._path)), lambda _: None)
-                async with asyncio.timeout_at(deadline):
-                    await link.ask("PING")
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await link.ask("PING")
+                finally:
+                    link.abort()
             except (OSError, LinkLost):
                 await asyncio.sleep(0.02)
                 continue
-            link.abort()
             return True
         return False
 

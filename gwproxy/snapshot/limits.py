@@ -10,7 +10,7 @@ from gwproxy.config.callers import Limit, RateLimit
 from gwproxy.config.either import hosts_of, methods_of
 from gwproxy.config.routes import Aggregation, Route
 from gwproxy.config.schema import Config
-from gwproxy.limits.spec import EVERYBODY, Kind, LimitSpec
+from gwproxy.limits.spec import EVERYBODY, Kind, LimitSpec, beside
 
 MOST_EXACT: Final = 4096
 """Up to here a window is exact unless it says otherwise: a time of 8 bytes for each request."""
@@ -82,12 +82,9 @@ def _specs(key: str, name: str, limit: Limit, by: str, tier: str = "") -> Iterat
     kind: Kind = limit.precision or ("exact" if requests <= MOST_EXACT else "hard")
     also = (by, told, limit.on_failure, limit.lease or 0)
     yield LimitSpec(key, name, kind, requests, window_us, *also)
-    if key.startswith("route:"):
-        # A path may end as what follows, but has no blank.
-        key += " "
     if limit.burst is not None:
         fills_us = -(-window_us * limit.burst // requests)
-        yield LimitSpec(f"{key}:burst", f"{name}-burst", "bucket", limit.burst, fills_us, *also)
+        yield LimitSpec(beside(key, "burst"), f"{name}-burst", "bucket", limit.burst, fills_us, *also)
     if limit.quota is not None:
         kind = limit.quota.period
-        yield LimitSpec(f"{key}:{kind}", f"{name}-{kind}", kind, limit.quota.requests, _PERIODS[kind], *also)
+        yield LimitSpec(beside(key, kind), f"{name}-{kind}", kind, limit.quota.requests, _PERIODS[kind], *also)

@@ -92,6 +92,15 @@ async def test_script_goes_on_from_what_was_counted_as_this_process_does(store: 
             assert there == [int(left < 0), max(-left, 0), here.left(), here.renews(now)], (seed, spec)
 
 
+async def test_who_waits_as_long_as_a_changed_bucket_says_is_let_in(store: StoreServer):
+    place, now = Place("b"), 1_790_000_000_000_000
+    slow, fast = (LimitSpec("k:burst", "n", "bucket", 10, window, told=True) for window in (100_000_000, 1_000_000))
+    for _ in range(10):
+        assert (await asked(store, place, slow, now))[0] == 0
+    assert (await asked(store, place, fast, now))[:2] == [1, 100_000]
+    assert (await asked(store, place, fast, now + 100_000))[0] == 0
+
+
 @pytest.mark.parametrize("kind", ["exact", "hard"])
 async def test_two_gateways_of_which_one_allows_less_let_no_more_in_than_the_larger(store: StoreServer, kind: Kind):
     chance = random.Random(7)

@@ -243,3 +243,29 @@ def test_permit_that_is_given_back_keeps_its_date():
     assert (lease.left, lease.until) == (5, 1000)
     lease.give_back(held[1], 1000)
     assert (lease.left, lease.spend(1000)) == (5, 0)
+
+
+async def test_who_is_refused_by_everybodys_leased_limit_is_looked_at_once_a_second(
+    store: StoreServer, origin: Origin, gateway: Start
+):
+    limits = """
+[limits]
+global = { requests = 40, window = "600s", lease = 4 }
+[tiers.anonymous]
+requests = 100
+window = "600s"
+[[routes]]
+path = "/*"
+respond = { status = 204 }
+"""
+    gw = await gateway(f'[state]\nurl = "{store.url}"\ntimeout = "5s"\n{limits}')
+    client = await gw.connect()
+    found = [await client.ask(GET) for _ in range(45)]
+    assert [answer.status for answer in found].count(204) <= 40
+    before = (await store.ask("INFO", "commandstats")).decode()
+    answers = [await client.ask(GET) for _ in range(50)]
+    after = (await store.ask("INFO", "commandstats")).decode()
+    calls = [int(text.partition("cmdstat_evalsha:calls=")[2].partition(",")[0]) for text in (before, after)]
+    assert calls[1] - calls[0] < 10
+    assert {answer.status for answer in answers} == {429}
+    assert {answer.header("ratelimit").partition(";t=")[0] for answer in answers} == {'"anonymous";r=60'}

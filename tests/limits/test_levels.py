@@ -179,6 +179,16 @@ def test_permits_that_a_bucket_gave_count_under_another_rate(before: Any, after:
     assert other.left() == left
 
 
+def test_who_waits_as_long_as_a_changed_bucket_says_is_let_in():
+    slow, fast = level("bucket", 10, 100 * SECOND), level("bucket", 10, SECOND)
+    for _ in range(10):
+        assert ask(slow, START) == 0
+    fast.follow(slow)
+    wait = ask(fast, START)
+    assert wait == SECOND // 10
+    assert ask(fast, START + wait) == 0
+
+
 def test_smaller_limit_holds_at_once_and_a_larger_one_knows_what_was():
     before = level("exact", 10, 100)
     for number in range(10):

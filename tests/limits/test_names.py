@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from gwproxy.limits.places import around
+from gwproxy.limits.spec import LimitSpec
 from tests.support.origin import Origin
 from tests.support.running import Gateway
 
@@ -49,3 +51,15 @@ async def test_names_with_dots_and_paths_with_colons_share_no_counter(origin: Or
     assert [(await gw.ask(get("/x:burst"))).status for _ in range(4)] == [200, 200, 200, 429]
     keys = list(gw.worker.live.limits._levels)
     assert len(keys) == len(set(keys)) == 6
+
+
+class Place:
+    """Of keys."""
+
+    prefix, spread = "gw", False
+
+
+def test_no_path_ends_as_what_stands_beside_a_limit():
+    hard = LimitSpec("route:GET /a", "route", "hard", 9, 60_000_000)
+    exact = LimitSpec("route:GET /a:hard-60s", "route", "exact", 9, 60_000_000)
+    assert around(hard, Place()) != around(exact, Place())

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+from dataclasses import replace
+from typing import Any
 
 from gwproxy.exchange import Exchange, Sender
+from gwproxy.limits.asking import Asking
+from gwproxy.limits.call import Call, Timer
 from gwproxy.limits.redis import RedisStore
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.state.address import Address, place_of
@@ -59,3 +64,43 @@ async def test_server_that_has_been_left_is_not_one_that_fails(store: StoreServe
         store.signal(signal.SIGCONT)
     assert (limits.failures, limits._failing) == (0, set())
     await limits.close()
+
+
+async def test_node_that_was_to_come_and_never_came_is_let_go(cluster: StoreCluster):
+    store = RedisStore(place_of(cluster.url), prefix="gw", timeout_s=5.0)
+    await store.start()
+    nodes = store._nodes
+    assert nodes is not None
+    for port in range(1, 60):
+        nodes._named(f"127.0.0.1:{port}", new=True)
+    assert len(nodes._coming) == 32
+    await until(lambda: len(store._failing) == 32)
+    nodes._named_at = dict.fromkeys(nodes._named_at, 0.0)
+    await nodes._learn()
+    assert (nodes._coming, store._failing) == ({}, set())
+    await store.close()
+
+
+async def answered(plan: Any, number: int) -> None:
+    pending = plan.check(Exchange(HEAD, Sender(f"10.0.0.{number}"), 0.0))
+    await until(lambda: getattr(pending, "ready", True))
+
+
+async def test_check_leaves_nothing_for_the_collector(store: StoreServer, cluster: StoreCluster):
+    everybody = replace(SPEC, key="global", by="", told=False, requests=1000)
+    for url in (store.url, cluster.url):
+        limits = RedisStore(place_of(url), prefix="gw", timeout_s=5.0)
+        await limits.start()
+        plan = limits.plan([everybody, SPEC], 64)
+        limits.settle_in()
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(30):
+                # Some of them are refused.
+                await answered(plan, number % 2)
+            left = [each for each in gc.get_objects() if isinstance(each, (Call, Timer, Asking))]
+        finally:
+            gc.enable()
+        await limits.close()
+        assert left == [], url

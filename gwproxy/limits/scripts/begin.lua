@@ -22,6 +22,16 @@ local function text(number)
   return string.format('%d', number)
 end
 
+-- What is written at the end.
+local changed = {}
+
+local function mark(s)
+  if not s.dirty then
+    s.dirty = true
+    changed[#changed + 1] = s
+  end
+end
+
 local now = tonumber(ARGV[2])
 if now == 0 then
   local time = call('TIME')

@@ -4,18 +4,24 @@ local function bucket()
   local function load(key, of, requests, window)
     local step = math.ceil(window / requests)
     local holds = step * requests
-    local missing, raw = 0, call('GET', key)
+    local missing, raw, other = 0, call('GET', key), false
     if raw then
       local full, before = unpack_of('<dd', raw)
       missing = math.max(full - now, 0)
       if before ~= step then
         missing = math.ceil(missing / before) * step
+        other = missing > 0
       end
     end
-    return {
+    local s = {
       key = key, of = of, requests = requests, dirty = false,
       step = step, holds = holds, full = now + math.min(missing, holds),
     }
+    if other then
+      -- From here it fills at this rate, also for who is refused.
+      mark(s)
+    end
+    return s
   end
 
   local function wait(s)

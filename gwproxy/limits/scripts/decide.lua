@@ -18,7 +18,7 @@ local function plan_of(word)
   return plan
 end
 
-local states, changed = {}, {}
+local states = {}
 local out, key = {tonumber(ARGV[1]), now}, 0
 local last = 2
 for arg = 3, #ARGV do
@@ -45,10 +45,7 @@ for arg = 3, #ARGV do
     if refused == 0 and lease >= 0 then
       granted = lease == 0 and 1 or math.max(1, math.min(lease, math.floor(of.left(s) / SHARE)))
       of.take(s, granted)
-      if not s.dirty then
-        s.dirty = true
-        changed[#changed + 1] = s
-      end
+      mark(s)
     end
     out[last + 1] = math.max(of.left(s), 0)
     out[last + 2] = level.told and of.renews(s) or 0

@@ -64,7 +64,8 @@ local function exact()
         end
       end
     end
-    if s.size > s.requests and s.used <= s.requests then
+    -- Not for a little: gateways with limits that are near each other would write it anew for each other's requests.
+    if s.size >= 2 * s.requests and s.used <= s.requests then
       rewritten(s, s.requests, 0)
     end
     if s.used < s.requests then
