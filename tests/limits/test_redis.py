@@ -124,9 +124,12 @@ async def test_answers_tell_what_is_left_and_who_is_refused_is_not_asked_for_aga
     first, second, third = [await gw.ask(GET) for _ in range(3)]
     assert [first.header("ratelimit"), second.header("x-ratelimit-remaining")] == ['"default";r=1;t=60', "0"]
     assert (third.status, third.json()["limit"], third.header("retry-after")) == (429, "default", "60")
+    # Another gateway has to be told once.
+    other = await gateway(text(store, limits), origin)
+    assert (await other.ask(GET)).status == 429
     calls = (await store.ask("INFO", "commandstats")).decode().partition("cmdstat_evalsha:calls=")[2].partition(",")[0]
     for _ in range(5):
-        assert (await gw.ask(GET)).status == 429
+        assert [(await each.ask(GET)).status for each in (gw, other)] == [429, 429]
     assert f"cmdstat_evalsha:calls={calls}," in (await store.ask("INFO", "commandstats")).decode()
 
 
