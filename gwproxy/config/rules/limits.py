@@ -10,6 +10,7 @@ from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, show
 from gwproxy.config.rules.routes import no_condition
 
+PERIODS = ("day", "month")
 MOST_EXACT = 1_000_000
 """8 MB of times for one caller: beyond that `exact` is surely a mistake."""
 
@@ -38,7 +39,8 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
                 expected=f"at most {most}" if most > 1 else "no lease for so few requests",
                 hint=f"a lease takes at most 1/{LEASE_SHARE} of what is left",
             )  # fmt: skip
-        if limit.quota is not None and limit.quota.requests < limit.requests:
+        # A period that cannot be read is told already.
+        if limit.quota is not None and limit.quota.period in PERIODS and limit.quota.requests < limit.requests:
             yield loaded.problem(
                 "limit_without_effect", (*key, "requests"), found=str(limit.requests),
                 expected=f"at most {limit.quota.requests}",
@@ -52,7 +54,7 @@ def durable(loaded: Loaded) -> Iterator[Problem]:
     if "://" in url and not url.startswith(("memory:", "embedded:")):
         return
     for key, limit in _all(loaded):
-        if limit.quota is not None:
+        if limit.quota is not None and limit.quota.period in PERIODS:
             yield loaded.problem(
                 "quota_not_durable", (*key, "quota"), found=f"[state] url {show(url) if url else 'left out'}",
                 expected="a redis server that writes to disk",
