@@ -30,10 +30,10 @@ python3 -m venv "$root/tools"
 pip=("$root/tools/bin/pip" --quiet --disable-pip-version-check)
 (cd "$source" && git archive HEAD) | (mkdir -p "$root/src" && tar x -C "$root/src")
 "${pip[@]}" wheel --no-deps -w "$root/wheels" "$root/src" >/dev/null 2>&1
-"${pip[@]}" download --only-binary=:all: --python-version "$version" -d "$root/wheels" "$root"/wheels/gwproxy-*.whl >/dev/null 2>&1
+"${pip[@]}" download --only-binary=:all: --python-version "$version" -d "$root/wheels" "$(echo "$root"/wheels/gwproxy-*.whl)[embedded]" >/dev/null 2>&1
 [ -x "$root/opt/gwproxy/bin/pip" ] || chroot "$root" python3 -m venv /opt/gwproxy
 chroot "$root" /opt/gwproxy/bin/pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-    --no-index --find-links /wheels --force-reinstall gwproxy
+    --no-index --find-links /wheels --force-reinstall 'gwproxy[embedded]'
 ln -sf /opt/gwproxy/bin/gwproxy "$root/usr/bin/gwproxy"
 
 # What the page on systemd says: the units, the user, the file.
@@ -47,6 +47,10 @@ workers = 2
 [[routes]]
 path = "/"
 respond = { status = 200, body = "one\n" }
+[[routes]]
+path = "/limited"
+respond = { status = 204 }
+limit = { requests = 3, window = "600s" }
 FILE
 
 cat >"$root/check.sh" <<'CHECK'
@@ -56,12 +60,15 @@ told() {
     if [ "$2" = "$3" ]; then echo "ok    $1"; else echo "FAIL  $1: wanted '$2', got '$3'"; failed=1; fi
 }
 ask() { curl -s -m 5 "http://127.0.0.1:8080$1"; }
+# Five requests, each on a connection of its own, so that both workers have some.
+limited() { for _ in 1 2 3 4 5; do curl -s -m 5 -o /dev/null -w '%{http_code} ' http://127.0.0.1:8080/limited; done; }
 pid() { systemctl show -P MainPID gwproxy; }
 
 systemctl start gwproxy
 told "start waits until workers serve" one "$(ask /)"
 told "it runs as its own user" gwproxy "$(ps -o user= -p "$(pid)")"
 first=$(pid)
+told "its workers count in a server of its own" "204 204 204 429 429 " "$(limited)"
 
 sed -i 's/one/two/' /etc/gwproxy/routes.toml
 systemctl reload gwproxy
@@ -93,6 +100,7 @@ gwproxy upgrade && found=yes || found=no
 told "root may upgrade it" yes "$found"
 told "upgrade keeps the process" "$second" "$(pid)"
 told "and serves" two "$(ask /)"
+told "and what was counted" "429 429 429 429 429 " "$(limited)"
 
 kill -STOP "$(pid)"
 for _ in $(seq 60); do
@@ -106,6 +114,7 @@ told "which then serves" two "$(ask /)"
 systemctl stop gwproxy
 told "stop is a clean end" success "$(systemctl show -P Result gwproxy)"
 told "and leaves no worker" "" "$(pgrep -f gwproxy.runtime.child)"
+told "and no server" "" "$(pgrep -f 'valkey-server|redis-server')"
 echo "exposure $(systemd-analyze security --no-pager gwproxy.service 2>&1 | grep -o 'exposure level.*: [0-9.]*' | grep -o '[0-9.]*$')"
 echo "$(systemctl --version | head -1)"
 echo "done $failed"
