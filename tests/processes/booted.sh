@@ -95,12 +95,13 @@ told "two restarts lose none of $(cat /asked) requests" 0 "$(cat /lost)"
 told "and are restarts" yes "$found"
 
 second=$(pid)
+told "a restart forgets what it counted" "204 204 204 429 429 " "$(limited)"
 told "status is told to root" serving "$(gwproxy status --json | grep -o '"state": "serving"' | tail -1 | cut -d'"' -f4)"
 gwproxy upgrade && found=yes || found=no
 told "root may upgrade it" yes "$found"
 told "upgrade keeps the process" "$second" "$(pid)"
 told "and serves" two "$(ask /)"
-told "and what was counted" "429 429 429 429 429 " "$(limited)"
+told "and knows what it has counted" "429 429 429 429 429 " "$(limited)"
 
 kill -STOP "$(pid)"
 for _ in $(seq 60); do
