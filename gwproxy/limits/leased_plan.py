@@ -29,7 +29,10 @@ MOST_LOOKED: Final = 10_000
 class LeasedPlan:
     """The limits of one route."""
 
-    __slots__ = ("_address", "_asked", "_leased", "_looked", "alone", "leases", "levels", "refused", "store", "tells")
+    __slots__ = (
+        "_address", "_asked", "_leased", "_looked", "_told", "_unknown", "alone", "leases", "levels", "refused",
+        "store", "tells",
+    )  # fmt: skip
 
     def __init__(
         self, store: LeaseStore, specs: Sequence[LimitSpec], ipv6_prefix: int, refused: Refused, leases: Leases
@@ -44,7 +47,10 @@ class LeasedPlan:
         self.tells = any(spec.told for spec in specs)
         self._leased = [at for at, level in enumerate(self.levels) if level.lease]
         self._asked = [at for at, level in enumerate(self.levels) if not level.lease]
-        self._looked: dict[str, tuple[int, bytes]] = {}
+        self._told = [at for at, level in enumerate(self.levels) if level.fields]
+        # Told, and not known by a lease.
+        self._unknown = [at for at in self._told if not self.levels[at].lease]
+        self._looked: dict[tuple[str, ...], tuple[int, bytes]] = {}
 
     def check(self, exchange: Exchange) -> Reply | Asking | None:
         """As RedisPlan's."""
@@ -54,15 +60,15 @@ class LeasedPlan:
         now = store.local.now_us()
         if len(self.refused):
             refusing, wait = self._known(keys, now)
-            if wait and (self.levels[refusing].fields or not self._asked):
+            if wait and (self.levels[refusing].fields or not self._unknown):
                 return self.refusal(exchange, keys, {}, refusing, wait, now)
             if wait:
-                until, fields = self._looked.get(keys[self._asked[0]], (0, b""))
+                until, fields = self._looked.get(self._own(keys), (0, b""))
                 if now < until:
                     exchange.limits = fields
                     return self.levels[refusing].refusal.reply(exchange, wait)
                 asking = Asking(self, exchange, keys, [])
-                asking.look(refusing, wait, self._asked)
+                asking.look(refusing, wait, self._unknown)
                 return asking
         held, empty = [], []
         for at in self._leased:
@@ -83,7 +89,11 @@ class LeasedPlan:
         """What a caller was told who is refused by everybody's limit: it may be told the same for a moment."""
         if len(self._looked) >= MOST_LOOKED:
             self._looked.clear()
-        self._looked[keys[self._asked[0]]] = self.store.local.now_us() + LOOKED_US, fields
+        self._looked[self._own(keys)] = self.store.local.now_us() + LOOKED_US, fields
+
+    def _own(self, keys: list[str]) -> tuple[str, ...]:
+        """Who is told: the same only for whom every limit that is told of counts as the same."""
+        return tuple(keys[at] for at in self._told)
 
     def used_up(self, exchange: Exchange) -> Reply | None:
         """As RedisPlan's."""

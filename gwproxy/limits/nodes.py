@@ -136,7 +136,7 @@ class Nodes:
             if server is None:
                 server = self._new(address)
                 new.append(server)
-            if name not in named and not first <= slot_of(server.probe_key) <= last:
+            if name not in named and not (server.probe_key and first <= slot_of(server.probe_key) <= last):
                 server.probe_key = f"{self._prefix}:{{{_tag_in(first, last)}}}:probe"
             named[name] = server
             self._addresses[name] = address

@@ -269,3 +269,29 @@ respond = { status = 204 }
     assert calls[1] - calls[0] < 10
     assert {answer.status for answer in answers} == {429}
     assert {answer.header("ratelimit").partition(";t=")[0] for answer in answers} == {'"anonymous";r=60'}
+
+
+async def test_nobody_is_told_what_is_left_to_another(store: StoreServer, origin: Origin, gateway: Start):
+    limits = """
+[limits]
+global = { requests = 40, window = "600s", lease = 4 }
+[services.origin]
+url = "${ORIGIN}"
+limit = { requests = 1000, window = "600s" }
+[services.origin.rate_limits]
+default = { requests = 100, window = "600s", by = "header:X-Key" }
+[[routes]]
+path = "/*"
+service = "origin"
+"""
+    gw = await gateway(f'[state]\nurl = "{store.url}"\ntimeout = "5s"\n{limits}', origin)
+    client = await gw.connect()
+
+    async def left(key: str) -> tuple[int, str]:
+        answer = await client.ask(f"GET /a HTTP/1.1\r\nHost: a\r\nX-Key: {key}\r\n\r\n".encode())
+        return answer.status, answer.header("x-ratelimit-remaining")
+
+    assert [await left(key) for key in "aab"] == [(200, "99"), (200, "98"), (200, "99")]
+    while (await left("c"))[0] == 200:
+        pass
+    assert [await left(key) for key in "abab"] == [(429, "98"), (429, "99")] * 2

@@ -46,6 +46,8 @@ async def test_many_who_look_at_once_make_one_connection_to_each_node(cluster: S
     found = len(nodes.servers), await connections(cluster)
     await store.close()
     assert found == (3, before)
+    # Whether a node takes writes is asked with a key that it has.
+    assert all(server.probe_key for server in nodes.servers)
 
 
 async def test_server_that_has_been_left_is_not_one_that_fails(store: StoreServer):
