@@ -16,7 +16,7 @@ from gwproxy.egress.request import Times
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Sender
 from gwproxy.limits.spec import EVERYBODY, LimitSpec
-from gwproxy.snapshot.order import Up, checks_of
+from gwproxy.snapshot.order import Means, Up, checks_of
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
 from gwproxy.steps.protect import too_large
 from gwproxy.wire.receiver import Receiver
@@ -100,7 +100,7 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
 
 def _pass_checks(exchange: Exchange, route: CompiledRoute) -> None:
     """Raise what the route's own checks, or its responder, would."""
-    for check in checks_of(route, Up()):
+    for check in checks_of(route, Means(Up())):
         check(exchange)
     if exchange.head.length > route.max_body:
         raise too_large(route.max_body)

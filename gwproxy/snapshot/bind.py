@@ -14,7 +14,7 @@ from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.decision import Plan
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.replies import fixed
-from gwproxy.snapshot.order import Check, Finish, checks_of, finishers_of
+from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
 
@@ -89,7 +89,8 @@ def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
     routes = []
     for route in snapshot.routes:
         limits = live.limits.plan(route.limits, snapshot.ipv6_prefix) if route.limits else None
-        checks, finishers = checks_of(route, live, limits), finishers_of(limits)
+        means = Means(live, limits)
+        checks, finishers = checks_of(route, means), finishers_of(route, means)
         routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
         if len(routes) % SLICE == 0:
             yield

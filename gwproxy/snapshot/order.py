@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -26,23 +27,31 @@ class Up:
     draining = False
 
 
-def _readiness(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
-    return partial(not_ending, gateway) if route.ready_only else None
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What steps stand on that is not the route's own: what was made for it out of what lives on."""
+
+    gateway: Ending
+    limits: Plan | None = None
 
 
-def _maintenance(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
+def _readiness(route: CompiledRoute, means: Means) -> Check | None:
+    return partial(not_ending, means.gateway) if route.ready_only else None
+
+
+def _maintenance(route: CompiledRoute, means: Means) -> Check | None:
     return under_maintenance if route.maintenance else None
 
 
-def _limits(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
-    return limits.check if limits is not None else None
+def _limits(route: CompiledRoute, means: Means) -> Check | None:
+    return means.limits.check if means.limits is not None else None
 
 
-def _authentication(route: CompiledRoute, gateway: Ending, limits: Plan | None) -> Check | None:
+def _authentication(route: CompiledRoute, means: Means) -> Check | None:
     return closed if route.closed else None
 
 
-ORDER: Final[tuple[Callable[[CompiledRoute, Ending, Plan | None], Check | None], ...]] = (
+ORDER: Final[tuple[Callable[[CompiledRoute, Means], Check | None], ...]] = (
     _readiness,
     _maintenance,
     _authentication,
@@ -50,12 +59,12 @@ ORDER: Final[tuple[Callable[[CompiledRoute, Ending, Plan | None], Check | None],
 )
 
 
-def checks_of(route: CompiledRoute, gateway: Ending, limits: Plan | None = None) -> tuple[Check, ...]:
+def checks_of(route: CompiledRoute, means: Means) -> tuple[Check, ...]:
     """The checks that `route` uses, in order."""
-    built = (build(route, gateway, limits) for build in ORDER)
+    built = (build(route, means) for build in ORDER)
     return tuple(check for check in built if check is not None)
 
 
-def finishers_of(limits: Plan | None) -> tuple[Finish, ...]:
+def finishers_of(route: CompiledRoute, means: Means) -> tuple[Finish, ...]:
     """What adds fields to the replies of a route."""
-    return (finish,) if limits is not None and limits.tells else ()
+    return (finish,) if means.limits is not None and means.limits.tells else ()
