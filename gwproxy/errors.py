@@ -38,6 +38,7 @@ WORDS: Final[dict[str, tuple[int, str]]] = {
     "ambiguous_path": (400, "Ambiguous Path"),
     "unauthenticated": (401, "Authentication Required"),
     "forbidden": (403, "Forbidden"),
+    "tier_forbidden": (403, "Forbidden"),
     "not_found": (404, "Not Found"),
     "method_not_allowed": (405, "Method Not Allowed"),
     "request_timeout": (408, "Request Timeout"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from gwproxy.auth.principal import Principal
     from gwproxy.wire.fields import Fields
     from gwproxy.wire.flow import Body
     from gwproxy.wire.request import RequestHead
@@ -25,12 +26,12 @@ class Sender:
 
     `address` is the client's (a trusted proxy's word for it, where there is one), `trusted` whether the peer itself
     is a trusted proxy, `lines` the fields that go to the service, `request_id` and `correlation_id` a trusted
-    proxy's, and `looped` that this very gateway has forwarded the request before.
+    proxy's, and `looped` that this very gateway has forwarded the request before. `principal` is who it proved to be.
     """
 
     __slots__ = (
-        "address", "correlation_id", "host", "lines", "looped", "proto", "request_id", "told", "trusted",
-        "who",
+        "address", "at", "by", "correlation_id", "host", "known", "lines", "looped", "principal", "proto",
+        "request_id", "told", "trusted", "until", "who",
     )  # fmt: skip
 
     def __init__(self, address: str = "", proto: bytes = b"http", host: bytes = b"") -> None:
@@ -42,10 +43,28 @@ class Sender:
         self.looped = False
         # Its share of an access log line, once rendered (telemetry/line.py).
         self.told = b""
-        # Under which name its address is counted, once asked for (limits/caller.py).
+        # Under which name it is counted, and under which its address, once asked for (limits/caller.py).
         self.who = ""
+        self.at = ""
         self.proto = proto
         self.host = host
+        self.principal: Principal | None = None
+        # What it proved to be (None: nothing, and there is nothing to hide from services either), until when by the
+        # wall clock, and to whom (steps/authenticate.py).
+        self.known: Sender | None = None
+        self.until = 0.0
+        self.by: object = None
+
+    def copy(self, lines: bytes) -> Sender:
+        """The same sender, of whom services are told `lines`."""
+        sender = Sender(self.address, self.proto, self.host)
+        sender.trusted = self.trusted
+        sender.lines = lines
+        sender.request_id = self.request_id
+        sender.correlation_id = self.correlation_id
+        sender.looped = self.looped
+        sender.at = self.at
+        return sender
 
 
 class Exchange:

@@ -70,8 +70,6 @@ def problem(error: GatewayError, request_id: bytes) -> Reply:
         }
     )
     lines = PROBLEM + date_line()
-    if error.code == "unauthenticated":
-        lines += b"WWW-Authenticate: Bearer\r\n"
     if error.retry_after_s:
         lines += b"Retry-After: %d\r\n" % error.retry_after_s
     for name, value in error.fields:

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from gwproxy.config.check import check
+from gwproxy.config.check import check, ordered
 from gwproxy.config.load import load
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import KINDS, ConfigError, Problem
 from gwproxy.snapshot.compile import compile
+from gwproxy.snapshot.credentials import unusable_keys
 from gwproxy.snapshot.types import Snapshot
 
 
@@ -70,7 +71,7 @@ def examined(path: Path) -> tuple[Loaded | None, Snapshot | None, tuple[Problem,
         loaded = load(path, os.environ)
     except ConfigError as error:
         return None, None, error.problems
-    problems = tuple(check(loaded))
+    problems = tuple(ordered([*check(loaded), *unusable_keys(loaded)], loaded.files))
     if any(problem.severity == "error" for problem in problems):
         return loaded, None, problems
     return loaded, compile(loaded), problems

@@ -1,25 +1,12 @@
-"""Who calls, and how much one may use: [auth], [roles], [tiers] and every limit."""
+"""How much one may use: [tiers] and every limit. Who calls is in auth.py."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from gwproxy.config.forms import (
-    SOME,
-    Choice,
-    Count,
-    Credential,
-    Name,
-    Requests,
-    Secret,
-    Text,
-    Timeout,
-    Word,
-    says,
-)
-from gwproxy.config.units import Duration
+from gwproxy.config.forms import Count, Name, Requests, Timeout, says
 
 # RFC 9110 section 5.6.2 for the header's name.
 By = Annotated[
@@ -33,22 +20,6 @@ LEASE_SHARE: Final = 10
 """A lease never takes more than one part in so many of what is left: near the limit permits go out one by one."""
 
 Access = Literal["public", "authenticated", "aggregations"]
-# No "none", and no way to write it: RFC 8725 section 3.1.
-Algorithm = Literal[
-    "HS256",
-    "HS384",
-    "HS512",
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-    "ES256",
-    "ES384",
-    "ES512",
-    "EdDSA",
-]
 
 
 class Quota(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,70 +107,3 @@ class Tier(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     priority: Annotated[
         int, says("Who is served first when the gateway or a service is saturated: the higher number.")
     ] = 0
-
-
-class Claims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which claims of a token say who the caller is."""
-
-    id: Annotated[Text, says("Claim with the caller's id.")] = "sub"
-    role: Annotated[Text, says("Claim with the role.")] = "role"
-    permissions: Annotated[Text, says("Claim with the permissions.")] = "permissions"
-    tier: Annotated[Text, says("Claim with the tier.")] = "tier"
-    tenant: Annotated[Text, says("Claim with the tenant.")] = "tenant"
-
-
-class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="jwt"):
-    """Callers prove who they are by a signed token."""
-
-    choices: ClassVar[tuple[Choice, ...]] = (Choice(("key", "key_file", "jwks"), required=True),)
-
-    source: Annotated[Credential, says("Where the token is sent.")] = field(
-        default="header:Authorization", name="from"
-    )
-    algorithms: Annotated[
-        Annotated[tuple[Algorithm, ...], SOME], says("Signatures that are believed; no others are.")
-    ]
-    key: Annotated[Secret | None, says("The key itself: a shared secret, or a public key in PEM.")] = None
-    key_file: Annotated[Text | None, says("File that holds the key.")] = None
-    jwks: Annotated[Text | None, says("JSON Web Key Set: its http(s) address, or a file.")] = None
-    issuer: Annotated[Text | None, says("What the token's iss must be; not looked at when left out.")] = None
-    audience: Annotated[
-        Text | None, says("What the token's aud must contain; not looked at when left out.")
-    ] = None
-    leeway: Annotated[Duration, says("How far clocks may differ when a token's times are compared.")] = (
-        Duration(30)
-    )
-    claims: Annotated[Claims, says("Which claims say who the caller is.")] = field(default_factory=Claims)
-
-
-class ApiKeyEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One key, known by its hash only, and whom it stands for."""
-
-    hash: Annotated[
-        Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')],
-        says("Hash of the key, never the key itself."),
-    ]
-    id: Annotated[Word, says("Id of the caller.")]
-    role: Annotated[Text | None, says("Role of the caller, out of [roles].")] = None
-    tier: Annotated[Text | None, says("Tier of the caller, out of [tiers].")] = None
-
-
-class ApiKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="api_key"):
-    """Callers prove who they are by a key that was given to them."""
-
-    source: Annotated[Credential, says("Where the key is sent.")] = field(
-        default="header:X-API-Key", name="from"
-    )
-    keys: Annotated[tuple[ApiKeyEntry, ...], says("The keys that are known.")] = ()
-
-
-class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The ways to prove who is calling: [auth.NAME], tried in the order of the file."""
-
-    # Every key of the table that is not a field of its own is an entry of this one.
-    rest: ClassVar[str] = "methods"
-
-    default_tier: Annotated[
-        Text | None, says("Tier of a caller whose credential names none, or one that does not exist.")
-    ] = None
-    methods: Annotated[dict[Name, Jwt | ApiKey], says("One way to prove who is calling.")] = {}

@@ -7,7 +7,18 @@ from typing import Final
 
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Problem
-from gwproxy.config.rules import addresses, limits, listeners, paths, references, routes, services, ties, urls
+from gwproxy.config.rules import (
+    addresses,
+    auth,
+    limits,
+    listeners,
+    paths,
+    references,
+    routes,
+    services,
+    ties,
+    urls,
+)
 
 Rule = Callable[[Loaded], Iterator[Problem]]
 
@@ -23,6 +34,11 @@ OF_ONE_FILE: Final[tuple[Rule, ...]] = (
     listeners.listeners,
     listeners.admin_token,
     services.tls,
+    auth.permissions,
+    auth.key_sources,
+    auth.credentials,
+    auth.repeated_keys,
+    auth.samples,
     limits.limits,
     limits.failures,
     limits.durable,
@@ -48,7 +64,9 @@ RULES: Final[tuple[Rule, ...]] = (
     references.limits,
     references.tiers,
     references.roles,
-    routes.authentication,
+    references.authenticators,
+    auth.authentication,
+    auth.tiers,
 )
 
 

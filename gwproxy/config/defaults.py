@@ -6,7 +6,7 @@ key, whole: a service that writes `pool` has nothing of the shared `pool`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from gwproxy.config.places import Places
 from gwproxy.config.problems import Key
 from gwproxy.config.routes import FORWARDING_KEYS, Route, RouteDefaults
 from gwproxy.config.services import ServiceDefaults
+
+NEEDS: Final = ("permissions", "permissions_all", "roles")
 
 
 def apply_defaults(data: dict[str, Any], places: Places) -> None:
@@ -44,10 +46,10 @@ def _displaced(key: str, value: object, route: dict[str, Any]) -> bool:
     """Whether the route writes something that a default of this key would contradict."""
     if key in FORWARDING_KEYS and ("respond" in route or "redirect" in route):
         return True
-    # Permissions need a known caller: a route that wants one keeps that, and one that wants none needs none.
-    if key == "requires_auth" and value is not True and route.get("permissions"):
+    # Who needs something must be known: a route that wants permissions keeps that, one that is open needs none.
+    if key == "requires_auth" and value is not True and any(route.get(need) for need in NEEDS):
         return True
-    if key == "permissions" and route.get("requires_auth") is False:
+    if key in NEEDS and route.get("requires_auth") is False:
         return True
     return any(
         key in choice.keys and any(other in route for other in choice.keys) for choice in Route.choices

@@ -29,8 +29,13 @@ def targets_of(service: Service) -> tuple[Target, ...]:
 
 
 def requires_auth(route: Route | Aggregation) -> bool:
-    """Whether only known callers may ask: as written, and implied by permissions."""
-    return bool(route.requires_auth or route.permissions)
+    """Whether only known callers may ask: as written, and implied by what they need."""
+    return bool(route.requires_auth or needs(route))
+
+
+def needs(route: Route | Aggregation) -> bool:
+    """Whether a route wants permissions or roles."""
+    return bool(route.permissions or route.permissions_all or route.roles)
 
 
 def all_routes(config: Config) -> Iterator[tuple[RouteKey, Route | Aggregation]]:

@@ -42,7 +42,7 @@ class Files:
         self.problems: list[Problem] = []
         # A file whose keys are not known: then nothing can be said about what the others refer to.
         self.blind = False
-        self._environ = environ
+        self.environ = environ
         self._explicit: set[Key] = set()
         self._seen: set[Path] = set()
 
@@ -75,6 +75,33 @@ class Files:
                 self._note("include_cycle", said.place, said.key, said.text)
             elif where not in self._seen:
                 self.read(found, said, (*around, path.resolve()))
+
+    def graft(self, path: Path, said: Said, word: str, into: Key) -> None:
+        """Add a file of another kind: it has one array, `word`, whose elements go behind those of the array `into`."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            self._note("unreadable_file", said.place, said.key, said.text, error.strerror or "")
+            return
+        name = str(path)
+        self.names.append(name)
+        parsed = self._parse(content, name)
+        if parsed is None:
+            return
+        data, scan = parsed
+        for stray in data.keys() - {word}:
+            place = Place(name, *scan.position(scan.offsets.get((stray,), 0)))
+            self._note("unknown_key", place, dotted((stray,)), hint=f"this file has [[{word}]] and nothing else")
+        whole = self.data
+        for part in into[:-1]:
+            whole = whole[str(part)]
+        elements, array = data.get(word, []), whole[str(into[-1])]
+        if not isinstance(elements, list):
+            self._note("wrong_type", Place(name, 1, 1), word, hint=f"write each under [[{word}]]")
+            return
+        for index, each in enumerate(elements):
+            self._place(each, (*into, len(array)), (word, index), name, scan)
+            array.append(each)
 
     def _parse(self, content: bytes, name: str) -> tuple[dict[str, Any], Scan] | None:
         if content.startswith(b"\xef\xbb\xbf"):
@@ -119,7 +146,7 @@ class Files:
         found: list[tuple[Path, Said]] = []
         for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
             try:
-                filled = expand(pattern, self._environ) if isinstance(pattern, str) else ""
+                filled = expand(pattern, self.environ) if isinstance(pattern, str) else ""
             except PlaceholderError:
                 continue
             place = Place(str(path), *scan.position(scan.offsets.get(("include", index), 0)))

@@ -65,4 +65,9 @@ HeaderValue = Annotated[
 Credential = Annotated[
     str, Meta(pattern=r"^(header|cookie|query):.+$", title='"header:NAME", "cookie:NAME" or "query:NAME"')
 ]
+# RFC 3339 section 5.6, full-date.
+Day = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", title='a day, "YYYY-MM-DD"'),
+]
 Secret = Annotated[str, Meta(extra_json_schema={"writeOnly": True})]

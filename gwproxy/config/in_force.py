@@ -7,12 +7,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gwproxy.config.either import all_routes, requires_auth
 from gwproxy.config.problems import Key, dotted
 from gwproxy.config.schema import Config
 
-# ignored: as if it were not written. closed: answered 401 to everybody. 501: let in, but answered 501.
-Effect = Literal["ignored", "closed", "501"]
+# ignored: as if it were not written. 501: let in, but answered 501.
+Effect = Literal["ignored", "501"]
 
 
 class Notice(Struct, frozen=True):
@@ -33,22 +32,10 @@ def not_in_force(config: Config) -> list[Notice]:
     """One Notice for each feature that the configuration uses and this version does not have."""
     found: tuple[tuple[str, Effect, Iterable[Key], str], ...] = (
         (
-            "authentication",
-            "closed",
-            _closed(config),
-            "authentication does not exist yet: answered 401 to everybody",
-        ),
-        (
             "aggregations",
             "501",
             _aggregations(config),
             "aggregations do not exist yet: answered 501 once let in",
-        ),
-        (
-            "auth_failures",
-            "ignored",
-            [("limits", "auth_failures")] if config.limits.auth_failures else [],
-            "nothing authenticates yet, so that nothing fails",
         ),
         ("retries", "ignored", _of_services(config, "retries"), "requests are not sent again yet"),
         ("circuit breakers", "ignored", _of_services(config, "circuit_breaker"), "circuits never open yet"),
@@ -73,10 +60,6 @@ def not_in_force(config: Config) -> list[Notice]:
 
 def _notice(feature: str, effect: Effect, keys: list[Key], text: str) -> Notice:
     return Notice(feature, effect, dotted(keys[0]), len(keys), text)
-
-
-def _closed(config: Config) -> list[Key]:
-    return [key for key, route in all_routes(config) if requires_auth(route)]
 
 
 def _aggregations(config: Config) -> list[Key]:

@@ -1,8 +1,8 @@
 """Files → Loaded, or all that is wrong with them.
 
 The way: read and unite the files (files.py), give services and routes what they share (defaults.py), turn the values
-into their types (walk.py). When a value is unusable, the rules of check.py are asked about the rest as well, so that
-one go tells everything; otherwise they are the caller's to ask.
+into their types (walk.py), read the files that hold keys (named_files.py). When a value is unusable, the rules of
+check.py are asked about the rest as well, so that one go tells everything; otherwise they are the caller's to ask.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from gwproxy.config.check import OF_ONE_FILE, RULES, check, ordered
 from gwproxy.config.defaults import apply_defaults
 from gwproxy.config.files import Files
 from gwproxy.config.loaded import Loaded, LoadError, Unsound
+from gwproxy.config.named_files import add_keys, contents_of
 from gwproxy.config.problems import Problem, dotted
 from gwproxy.config.schema import Config
 from gwproxy.config.walk import Walk, type_info
@@ -48,13 +51,16 @@ def loads(
 
 def _finish(files: Files, environ: Mapping[str, str]) -> Loaded:
     apply_defaults(files.data, files.places)
+    add_keys(files)
     walk = Walk(files.places, environ)
     config: Any = walk.read(type_info(Config), files.data, ())
     loaded = Loaded(
         config=config, places=files.places, files=tuple(files.names),
         unsound=Unsound(walk.unsound), templates=walk.templates,
     )  # fmt: skip
-    problems = files.problems + walk.problems
+    contents, unreadable = contents_of(config, loaded)
+    loaded = msgspec.structs.replace(loaded, contents=contents)
+    problems = files.problems + walk.problems + unreadable
     if not problems:
         return loaded
     causes = [dotted(key) for key in walk.unsound]

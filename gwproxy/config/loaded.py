@@ -27,7 +27,8 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """A configuration, where each of its keys was written, and the files that were read, in that order.
 
     Nothing is `unsound` in one that load() hands out. `templates` are the strings that had placeholders, as the file
-    has them: what they became may be a secret.
+    has them: what they became may be a secret. `contents` is what stands in the files that hold keys, by the key path
+    that names each: what serves reads no file.
     """
 
     config: Config
@@ -35,6 +36,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     unsound: Unsound = Unsound()
     templates: Mapping[Key, str] = {}
+    contents: Mapping[str, bytes] = {}
 
     def shown(self, key: Key, value: object) -> str:
         """A key's value, fit for a problem's text: where it was filled in, what the file says instead."""

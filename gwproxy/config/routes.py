@@ -66,6 +66,15 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     permissions: Annotated[
         tuple[Text, ...], says("Any one of these is enough; writing them implies requires_auth = true.")
     ] = ()
+    permissions_all: Annotated[
+        tuple[Text, ...], says("All of these are needed; writing them implies requires_auth = true.")
+    ] = ()
+    roles: Annotated[
+        tuple[Text, ...], says("Any one of these roles is needed; writing them implies requires_auth = true.")
+    ] = ()
+    auth: Annotated[
+        Annotated[tuple[Name, ...], SOME], says("Which [auth.NAME] are taken here; all when left out.")
+    ] = ()
     rate_limit: Annotated[Text | None, says("Which of the service's rate_limits each caller has here.")] = (
         None
     )
@@ -75,6 +84,9 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     total_timeout: Annotated[Timeout | None, says("As the service's, for this route.")] = None
     max_request_body: Annotated[Size | None, says("As the gateway's, for this route.")] = None
     preserve_host: Annotated[bool | None, says("As the service's, for this route.")] = None
+    forward_credentials: Annotated[
+        bool, says("Whether the service gets the caller's credential, which is otherwise taken out.")
+    ] = False
     cache: Annotated[Cache | None, says("Keep answers.")] = None
     maintenance: Annotated[bool, says("Answer 503 to everybody.")] = False
     access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
@@ -127,6 +139,15 @@ class Aggregation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     permissions: Annotated[
         tuple[Text, ...], says("Any one of these is enough; writing them implies requires_auth = true.")
     ] = ()
+    permissions_all: Annotated[
+        tuple[Text, ...], says("All of these are needed; writing them implies requires_auth = true.")
+    ] = ()
+    roles: Annotated[
+        tuple[Text, ...], says("Any one of these roles is needed; writing them implies requires_auth = true.")
+    ] = ()
+    auth: Annotated[
+        Annotated[tuple[Name, ...], SOME], says("Which [auth.NAME] are taken here; all when left out.")
+    ] = ()
     parts: Annotated[Annotated[tuple[Part, ...], SOME], says("The requests that it is made of.")]
     merge: Annotated[
         Text | None,
@@ -147,6 +168,7 @@ FORWARDING_KEYS: Final = frozenset(
         "idle_timeout",
         "total_timeout",
         "preserve_host",
+        "forward_credentials",
         "cache",
     }
 )

@@ -1,6 +1,6 @@
 """The file as a whole: what a user writes, as frozen structs with nothing computed.
 
-Every type of the file can be had from here; callers.py, services.py and routes.py hold the larger tables.
+Every type of the file can be had from here; auth.py, callers.py, services.py and routes.py hold the larger tables.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from gwproxy.config.callers import ApiKey, ApiKeyEntry, Auth, Claims, Jwt, Limit, Limits, RateLimit, Tier
+from gwproxy.config.auth import ApiKey, ApiKeyEntry, Auth, Claims, Jwt
+from gwproxy.config.callers import Limit, Limits, RateLimit, Tier
 from gwproxy.config.forms import (
     SOME,
     Bound,

@@ -39,8 +39,7 @@ def missing_features(config: Config) -> list[str]:
     """What the file shows and this version does not do yet, in two lines at most."""
     notices = not_in_force(config)
     ignored = [notice.feature for notice in notices if notice.effect == "ignored"]
-    answered = {"closed": "401 to everybody", "501": "501"}
-    told = [f"{each.feature} ({answered[each.effect]})" for each in notices if each.effect != "ignored"]
+    told = [f"{each.feature} ({each.effect})" for each in notices if each.effect != "ignored"]
     lines = (("Not in force yet: ", told), ("Not in force yet, and ignored: ", ignored))
     return [f"{opening}{', '.join(words)}." for opening, words in lines if words]
 

@@ -12,30 +12,49 @@ from typing import Final
 from gwproxy.exchange import Exchange
 
 LONGEST: Final = 40
-WRITTEN: Final = "write an address (203.0.113.7, 2001:db8::1) or header:NAME=VALUE"
+WRITTEN: Final = "write an address (203.0.113.7, 2001:db8::1), the id of a principal, id:ID or header:NAME=VALUE"
 # What the rules of a field let through (RFC 9110 section 5.1 and 5.5).
 _HEADER: Final = re.compile(rb"header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=[\t ]*([\t\x20-\x7e\x80-\xff]+)")
 Who = Callable[[Exchange], str]
 """The caller's name for one limit, or "" where it is to be known by its address."""
 
 
-def who_by(by: str) -> Who | None:
-    """What names a caller for a limit that says `by`; None where it is the address."""
+def who_by(by: str, ipv6_prefix: int) -> Who | None:
+    """What names a caller for a limit that says `by`; None where that is the principal."""
+    if by == "address":
+        return partial(by_address, ipv6_prefix)
     if not by.startswith("header:"):
         return None
     name = by.removeprefix("header:").lower()
     return partial(_by_header, name.encode(), name)
 
 
-def by_address(ipv6_prefix: int, exchange: Exchange) -> str:
-    """The name of an address, or of its network. Nobody can prove another identity yet."""
+def by_principal(ipv6_prefix: int, exchange: Exchange) -> str:
+    """The name of who has proved who it is; of an anonymous caller that of its address."""
     sender = exchange.sender
-    sender.who = who = f"a:{network_of(sender.address, ipv6_prefix)}"
+    principal = sender.principal
+    sender.who = who = by_address(ipv6_prefix, exchange) if principal is None else of_id(principal.id)
     return who
 
 
+def by_address(ipv6_prefix: int, exchange: Exchange) -> str:
+    """The name of an address, or of its network."""
+    sender = exchange.sender
+    if not sender.at:
+        sender.at = f"a:{network_of(sender.address, ipv6_prefix)}"
+    return sender.at
+
+
+def of_id(principal: str) -> str:
+    """The name of a principal."""
+    if len(principal) <= LONGEST and principal.isascii() and principal.isalnum():
+        return f"p:{principal}"
+    return f"y:{blake2b(principal.encode(), digest_size=16).hexdigest()}"
+
+
 def who_is(written: str, ipv6_prefix: int) -> str:
-    """The name under which a caller is counted whom an operator writes as an address, or as "header:NAME=VALUE".
+    """The name under which a caller is counted whom an operator writes as an address, as "header:NAME=VALUE", or as the
+    id of a principal; "id:ID" where that looks like one of the others.
 
     Raises ValueError, which says what can be written.
     """
@@ -43,9 +62,18 @@ def who_is(written: str, ipv6_prefix: int) -> str:
         header = _HEADER.fullmatch(written.encode("utf-8", "surrogateescape"))
         if header is not None and (value := header[2].strip(b"\t ")):
             return _of_value(header[1].decode().lower(), value)
+        if written.startswith(("id:", "header:")):
+            return _of_written(written, written.removeprefix("id:"))
         return f"a:{network_of(str(ipaddress.ip_address(written)), ipv6_prefix)}"
     except ValueError:
-        raise ValueError(f"{written[:64]!r} names no caller: {WRITTEN}") from None
+        return _of_written(written, written)
+
+
+def _of_written(written: str, principal: str) -> str:
+    """Raises ValueError for what can be no id."""
+    if not principal.isprintable() or not principal.strip() or len(principal) > 256 or principal.startswith("header:"):
+        raise ValueError(f"{written[:64]!r} names no caller: {WRITTEN}")
+    return of_id(principal)
 
 
 def network_of(address: str, ipv6_prefix: int) -> str:

@@ -33,8 +33,8 @@ class Level:
         "begin", "fields", "lease", "most", "place", "prefix", "refusal", "renews_end", "spec", "start", "tail", "who",
     )  # fmt: skip
 
-    def __init__(self, spec: LimitSpec, store: LeaseStore, fields: Fields) -> None:
-        self.who = who_by(spec.by)
+    def __init__(self, spec: LimitSpec, store: LeaseStore, fields: Fields, ipv6_prefix: int) -> None:
+        self.who = who_by(spec.by, ipv6_prefix)
         self.place = place_of(spec, store)
         self.lease = lease_of(spec, store)
         self.begin = spec.lease or 1

@@ -15,7 +15,7 @@ from typing import Final
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone
 from gwproxy.limits.asking import Asking, Found
-from gwproxy.limits.caller import by_address
+from gwproxy.limits.caller import by_principal
 from gwproxy.limits.lease import Leases
 from gwproxy.limits.leased_level import LeaseStore, Level
 from gwproxy.limits.refused import Refused
@@ -41,9 +41,9 @@ class LeasedPlan:
         self.refused = refused
         self.leases = leases
         self.alone = Alone(store, specs, ipv6_prefix)
-        self._address = partial(by_address, ipv6_prefix)
+        self._address = partial(by_principal, ipv6_prefix)
         fields = Fields(specs)
-        self.levels = [Level(spec, store, fields) for spec in specs]
+        self.levels = [Level(spec, store, fields, ipv6_prefix) for spec in specs]
         self.tells = any(spec.told for spec in specs)
         self._leased = [at for at, level in enumerate(self.levels) if level.lease]
         self._asked = [at for at, level in enumerate(self.levels) if not level.lease]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.bucket import Bucket
-from gwproxy.limits.caller import by_address, who_by
+from gwproxy.limits.caller import by_principal, who_by
 from gwproxy.limits.decision import Refusal
 from gwproxy.limits.exact import Exact
 from gwproxy.limits.hard import Hard
@@ -149,9 +149,9 @@ class MemoryPlan:
     def __init__(self, store: MemoryStore, levels: Sequence[Any], ipv6_prefix: int) -> None:
         self._clock = store.clock
         self._epoch_us = store.epoch_us
-        self._address = partial(by_address, ipv6_prefix)
-        # None names the caller by address, which is at hand.
-        self._own = tuple((level, who_by(level.spec.by)) for level in levels if level.spec.by)
+        self._address = partial(by_principal, ipv6_prefix)
+        # None names the caller itself, whose name is at hand.
+        self._own = tuple((level, who_by(level.spec.by, ipv6_prefix)) for level in levels if level.spec.by)
         everybody = [level for level in levels if not level.spec.by]
         self._shared = tuple(level for level in everybody if type(level) is Shared)
         self._others = tuple(level for level in everybody if type(level) is not Shared)

@@ -19,7 +19,7 @@ class Spread(Protocol):
 
 def place_of(spec: LimitSpec, store: Spread) -> str:
     """Limits of one place are decided together, and "" is the caller's own place."""
-    return "" if not store.spread or spec.by in ("principal", "address") else spec.by or spec.key
+    return "" if not store.spread or spec.by == "principal" else spec.by or spec.key
 
 
 def lease_of(spec: LimitSpec, store: Spread) -> int:

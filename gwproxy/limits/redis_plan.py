@@ -10,7 +10,7 @@ from gwproxy.drive import Waiter
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone, Deserted
-from gwproxy.limits.caller import by_address, who_by
+from gwproxy.limits.caller import by_principal, who_by
 from gwproxy.limits.decision import Refusal
 from gwproxy.limits.places import Spread, around, word_of
 from gwproxy.limits.refused import Refused
@@ -76,7 +76,7 @@ class RedisPlan:
         self._server = server
         self._refusals = [Refusal(spec) for spec in specs]
         self.alone = Alone(store, specs, ipv6_prefix)
-        self._address = partial(by_address, ipv6_prefix)
+        self._address = partial(by_principal, ipv6_prefix)
         self._own = tuple(at for at, spec in enumerate(specs) if spec.by)
         self.tells = bool(self._own)
         fields = Fields(specs)
@@ -84,7 +84,7 @@ class RedisPlan:
         self.word = " ".join(map(word_of, specs))
         self.numbers = 2 + 2 * len(specs)
         self.most = most_of(specs)
-        self._keys = tuple((around(spec, store)[0], spec.by, who_by(spec.by)) for spec in specs)
+        self._keys = tuple((around(spec, store)[0], spec.by, who_by(spec.by, ipv6_prefix)) for spec in specs)
 
     def check(self, exchange: Exchange) -> Reply | Pending | None:
         """Take a permit of each limit, or of none, as soon as the server has answered; a Reply where one refuses.

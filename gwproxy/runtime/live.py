@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 
+from gwproxy.auth.source import Source
 from gwproxy.deadlines import Wheel
 from gwproxy.egress.connect import Connector
 from gwproxy.egress.pool import Pool
@@ -12,6 +13,7 @@ from gwproxy.egress.resolver import Resolver
 from gwproxy.limits.level import MOST
 from gwproxy.limits.memory import MemoryStore
 from gwproxy.limits.store import Store
+from gwproxy.snapshot.credentials import SourceSpec
 from gwproxy.snapshot.types import ServiceSpec, TargetSpec, TlsSpec
 
 log = logging.getLogger("gwproxy")
@@ -60,6 +62,10 @@ class Live:
             max_connections=service.pool.max_connections, idle_timeout_s=service.pool.idle_timeout_s,
             max_age_s=service.pool.max_age_s,
         )  # fmt: skip
+
+    def key_source(self, spec: SourceSpec) -> Source:
+        """Where keys are fetched."""
+        raise NotImplementedError
 
     def forget_used(self) -> None:
         """A binding begins: whatever it doesn't ask for will be retired by `retire_unused`."""

@@ -195,14 +195,24 @@ encode: Final = msgspec.msgpack.Encoder(enc_hook=plain).encode
 to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode
 to_supervisor: Final = msgspec.msgpack.Decoder(ToSupervisor).decode
 
-_config: Final = msgspec.msgpack.Decoder(Config, dec_hook=typed)
+
+
+class Packed(Struct, frozen=True):
+    """What a worker needs of a configuration: neither its files nor where its keys stood."""
+
+    config: Config
+    contents: dict[str, bytes]
+
+
+_packed: Final = msgspec.msgpack.Decoder(Packed, dec_hook=typed)
 
 
 def packed(loaded: Loaded) -> bytes:
-    """A configuration for workers: they need neither its files nor where its keys stood."""
-    return encode(loaded.config)
+    """A configuration for workers."""
+    return encode(Packed(loaded.config, dict(loaded.contents)))
 
 
 def unpacked(data: bytes) -> Loaded:
     """What `packed` made. Raises msgspec.ValidationError for what is of another version."""
-    return Loaded(config=_config.decode(data), places=Places(""), files=())
+    found = _packed.decode(data)
+    return Loaded(config=found.config, contents=found.contents, places=Places(""), files=())

@@ -11,9 +11,8 @@ from gwproxy.egress.balance.round_robin import RoundRobin
 from gwproxy.egress.pool import Pool
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
-from gwproxy.limits.decision import Plan
-from gwproxy.limits.spec import LimitSpec
 from gwproxy.replies import fixed
+from gwproxy.snapshot.callers import KeySources, Plans, Provers, Store
 from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
@@ -27,7 +26,7 @@ Responder = Callable[[Exchange], Reply | Waiter | Coroutine[Any, Any, Any]]
 Conclude = Callable[[Exchange, Any], Reply]
 
 
-class Pools(Protocol):
+class Pools(KeySources, Protocol):
     """What lives on, as far as binding needs it. `draining`: the gateway ends."""
 
     wheel: Wheel
@@ -39,13 +38,6 @@ class Pools(Protocol):
 
     def pools(self, service: ServiceSpec) -> Sequence[tuple[Pool, int]]:
         """The pools of a service's targets with their weights: those there are, and new ones for new targets."""
-
-
-class Store(Protocol):
-    """Where limits are counted."""
-
-    def plan(self, specs: Sequence[LimitSpec], ipv6_prefix: int) -> Plan:
-        """What decides over `specs` together."""
 
 
 class BoundRoute:
@@ -87,9 +79,11 @@ def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
     """Connect every route of `snapshot` to its pools, in slices of a few milliseconds; Bound is the return value."""
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
     routes = []
+    plans = Plans(live.limits, snapshot.ipv6_prefix)
+    provers = Provers(snapshot.auth, live, plans.of(snapshot.failures))
     for route in snapshot.routes:
-        limits = live.limits.plan(route.limits, snapshot.ipv6_prefix) if route.limits else None
-        means = Means(live, limits)
+        tiers = {tier: plans.of(specs) for tier, specs in route.tier_limits}
+        means = Means(live, plans.of(route.limits), tiers, provers.of(route))
         checks, finishers = checks_of(route, means), finishers_of(route, means)
         routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
         if len(routes) % SLICE == 0:

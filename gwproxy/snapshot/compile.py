@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from gwproxy.config.either import RouteKey, all_routes
+from gwproxy.config.either import RouteKey, all_routes, requires_auth
 from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.deadlines import NEVER
 from gwproxy.egress.request import Times
-from gwproxy.snapshot.limits import limits_of
+from gwproxy.snapshot.access import access_of, authenticators_of
+from gwproxy.snapshot.credentials import auth_of
+from gwproxy.snapshot.limits import failures_of, limits_of, tier_limits_of
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
@@ -52,6 +54,7 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     return Snapshot(
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
         ipv6_prefix=config.limits.ipv6_prefix,
+        auth=auth_of(loaded) if config.auth.methods else None, failures=failures_of(config),
     )  # fmt: skip
 
 
@@ -78,7 +81,10 @@ def _route(
         names=names,
         service=route.service or "",
         fixed=_fixed(route),
-        closed=bool(route.requires_auth or route.permissions),
+        closed=requires_auth(route),
+        auth=() if where[0] == "gateway" else authenticators_of(config, route),
+        forward_credentials=route.forward_credentials,
+        access=access_of(config, route),
         ready_only=where == ("gateway", "readyz"),
         logged=route.access_log,
         secrets=_secrets(names, secret),
@@ -89,6 +95,7 @@ def _route(
         max_body=int(config.gateway.max_request_body if limit is None else limit),
         times=_times(service, route) if service is not None else None,
         limits=() if where[0] == "gateway" else limits_of(config, route),
+        tier_limits=() if where[0] == "gateway" else tier_limits_of(config, route),
     )  # fmt: skip
 
 
@@ -99,9 +106,9 @@ def _aggregation(
     return CompiledRoute(
         index=index, where=where, template=one.path, hosts=_hosts(one), methods=_methods(one), pattern=pattern,
         conditions=(), names=names, aggregation=True, logged=one.access_log, secrets=_secrets(names, secret),
-        closed=bool(one.requires_auth or one.permissions),
+        closed=requires_auth(one), auth=authenticators_of(config, one), access=access_of(config, one),
         max_body=int(config.gateway.max_request_body),
-        limits=limits_of(config, one),
+        limits=limits_of(config, one), tier_limits=tier_limits_of(config, one),
     )  # fmt: skip
 
 

@@ -43,6 +43,13 @@ def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -
     return tuple(found)
 
 
+def tier_limits_of(config: Config, one: Route | Aggregation) -> tuple[tuple[str, tuple[LimitSpec, ...]], ...]:
+    """The limits that known callers meet, by tier; "" is who has none. Nothing where nobody can be known."""
+    if not config.auth.methods:
+        return ()
+    return tuple((tier, limits_of(config, one, tier)) for tier in ("", *config.tiers))
+
+
 def failures_of(config: Config) -> tuple[LimitSpec, ...]:
     """The limit of failed authentications, of each address."""
     limit = config.limits.auth_failures

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -11,7 +11,9 @@ from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.decision import Plan
 from gwproxy.limits.told import finish
 from gwproxy.snapshot.types import CompiledRoute
-from gwproxy.steps.authenticate import closed
+from gwproxy.steps.authenticate import Authenticate, closed
+from gwproxy.steps.authorize import Authorize, TierAccess
+from gwproxy.steps.limit import LimitsOfTier
 from gwproxy.steps.protect import Ending, not_ending, under_maintenance
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
@@ -33,6 +35,8 @@ class Means:
 
     gateway: Ending
     limits: Plan | None = None
+    tier_limits: Mapping[str, Plan | None] = field(default_factory=dict)
+    authenticate: Authenticate | None = None
 
 
 def _readiness(route: CompiledRoute, means: Means) -> Check | None:
@@ -43,18 +47,36 @@ def _maintenance(route: CompiledRoute, means: Means) -> Check | None:
     return under_maintenance if route.maintenance else None
 
 
-def _limits(route: CompiledRoute, means: Means) -> Check | None:
-    return means.limits.check if means.limits is not None else None
-
-
 def _authentication(route: CompiledRoute, means: Means) -> Check | None:
-    return closed if route.closed else None
+    if means.authenticate is None:
+        return closed if route.closed else None
+    return means.authenticate.required if route.closed else means.authenticate.optional
+
+
+def _tier(route: CompiledRoute, means: Means) -> Check | None:
+    access = route.access
+    return TierAccess(access.kind, access.tiers) if access.tiers is not None else None
+
+
+def _authorization(route: CompiledRoute, means: Means) -> Check | None:
+    access = route.access
+    if means.authenticate is None or not (access.any_of or access.all_of or access.roles):
+        return None
+    return Authorize(access.any_of, access.all_of, access.roles, tells=access.tells)
+
+
+def _limits(route: CompiledRoute, means: Means) -> Check | None:
+    if any(plan is not means.limits for plan in means.tier_limits.values()):
+        return LimitsOfTier(means.limits, means.tier_limits)
+    return means.limits.check if means.limits is not None else None
 
 
 ORDER: Final[tuple[Callable[[CompiledRoute, Means], Check | None], ...]] = (
     _readiness,
     _maintenance,
     _authentication,
+    _tier,
+    _authorization,
     _limits,
 )
 
@@ -67,4 +89,5 @@ def checks_of(route: CompiledRoute, means: Means) -> tuple[Check, ...]:
 
 def finishers_of(route: CompiledRoute, means: Means) -> tuple[Finish, ...]:
     """What adds fields to the replies of a route."""
-    return (finish,) if means.limits is not None and means.limits.tells else ()
+    plans = (means.limits, *means.tier_limits.values())
+    return (finish,) if any(plan is not None and plan.tells for plan in plans) else ()

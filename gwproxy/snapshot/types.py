@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gwproxy.config.schema import Gateway
     from gwproxy.egress.request import Times
     from gwproxy.limits.spec import LimitSpec
+    from gwproxy.snapshot.credentials import AuthSpec
     from gwproxy.snapshot.router import Router
 
 
@@ -70,14 +71,27 @@ class FixedReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What a route wants of a caller who is known. `tiers`: whose callers may ask, None where that is no question."""
+
+    kind: str = "public"
+    tiers: frozenset[str] | None = None
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    tells: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledRoute:
     """One route, decided. `where` is its place in the configuration, `template` its path as written.
 
     `ready_only`: not while the gateway ends. `logged` is whether requests have lines in the access log, `secrets` the
     segments of their paths that no line shows.
 
-    Exactly one of `service`, `fixed` and `aggregation` says who answers; `closed` that it asks for an identity, which
-    nobody can prove yet.
+    Exactly one of `service`, `fixed` and `aggregation` says who answers. `closed`: only known callers may ask; `auth`
+    are the authenticators that are taken, and `access` what it wants of who is known. `limits` are those of anonymous
+    callers, `tier_limits` of callers of each tier, "" among them.
     """
 
     index: int
@@ -92,6 +106,9 @@ class CompiledRoute:
     fixed: FixedReply | None = None
     aggregation: bool = False
     closed: bool = False
+    auth: tuple[str, ...] = ()
+    forward_credentials: bool = False
+    access: Access = Access()
     maintenance: bool = False
     ready_only: bool = False
     logged: bool = True
@@ -102,6 +119,7 @@ class CompiledRoute:
     max_body: int = 0
     times: Times | None = None
     limits: tuple[LimitSpec, ...] = ()
+    tier_limits: tuple[tuple[str, tuple[LimitSpec, ...]], ...] = ()
 
     @property
     def key(self) -> str:
@@ -154,3 +172,5 @@ class Snapshot:
     routes: tuple[CompiledRoute, ...]
     router: Router
     ipv6_prefix: int = 64
+    auth: AuthSpec | None = None
+    failures: tuple[LimitSpec, ...] = ()

@@ -1,11 +1,226 @@
-"""Routes that ask for an identity. Nobody can prove one yet, so they are closed to everybody."""
+"""Who is calling: the credential of a request, verified once and then known.
+
+What a caller has proved is kept with its `Sender`, which all requests of a connection share whose field lines are
+alike: there a known caller costs two comparisons. On other connections a token that was verified before is one
+look-up (auth/table.py). Only what is new is verified, and only after `[limits] auth_failures` has been asked.
+
+Invariants: a request with two credentials in different places, or twice in one, proves nothing. No credential, proved
+or not, reaches a service unless the route says so.
+"""
 
 from __future__ import annotations
 
-from gwproxy.errors import GatewayError, Phase
-from gwproxy.exchange import Exchange
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+from gwproxy.auth.method import Method
+from gwproxy.auth.places import Place
+from gwproxy.auth.principal import Principal, Proof, Unjudged, Unproved
+from gwproxy.errors import Blame, GatewayError, Phase
+from gwproxy.exchange import Exchange, Reply, Sender
+from gwproxy.limits.decision import Plan
+
+FOREVER = float("inf")
+DETAIL = "Authentication required"
+
+
+class Authenticate:
+    """What proves the callers of all routes that take the same authenticators.
+
+    `methods` are tried in this order; credentials in `places` are taken out of what services get. `clock` is the
+    wall's, in seconds.
+    """
+
+    __slots__ = (
+        "__weakref__", "_challenges", "_clock", "_failures", "_methods", "_places", "_refused", "_remembers", "seal",
+    )  # fmt: skip
+
+    def __init__(
+        self, methods: Sequence[Method], places: Sequence[Place], failures: Plan | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._methods = tuple(methods)
+        self._places = tuple(places)
+        self._failures = failures
+        self._clock = clock
+        self._challenges = _fields(method.challenge for method in methods)
+        self._refused = _fields(method.refused for method in methods)
+        self._remembers = all(place.remembered for place in (*places, *(method.place for method in methods)))
+        # What was remembered under another is not believed.
+        self.seal = object()
+
+    def forget(self) -> None:
+        """Believe nothing that was proved until now: a key is no longer what it was."""
+        self.seal = object()
+
+    def required(self, exchange: Exchange) -> Reply | Awaitable[Reply | None] | None:
+        """Let only known callers in. Raises GatewayError (`unauthenticated`, `state_unavailable`)."""
+        known = exchange.sender
+        if (
+            known.by is self.seal and known.known is not None and known.known.principal is not None
+            and known.until > self._clock()
+        ):  # fmt: skip
+            exchange.sender = known.known
+            return None
+        return self._judge(exchange, required=True)
+
+    def optional(self, exchange: Exchange) -> Reply | Awaitable[Reply | None] | None:
+        """Find out who is calling, and let everybody in: who proves nothing is anonymous."""
+        known = exchange.sender
+        if known.by is self.seal and known.until > self._clock():
+            if known.known is not None:
+                exchange.sender = known.known
+            return None
+        return self._judge(exchange, required=False)
+
+    def _judge(self, exchange: Exchange, *, required: bool) -> Reply | Awaitable[Reply | None] | None:
+        try:
+            credential, methods = self._credential(exchange)
+        except Unproved as reason:
+            self._unproved(exchange, str(reason), required=required)
+            return None
+        if not methods:
+            if required:
+                raise self._unauthenticated(self._challenges, "no credential")
+            self._enter(exchange, None, FOREVER)
+            return None
+        now = self._clock()
+        for method in methods:
+            proof = method.known(credential, now)
+            if proof is not None:
+                self._enter(exchange, proof.principal, proof.until)
+                return None
+        if self._failures is not None:
+            refusal = self._failures.used_up(exchange)
+            if refusal is not None:
+                if required:
+                    return refusal
+                exchange.limits, exchange.refused_by, exchange.code, exchange.error = b"", "", "", None
+                self._enter(exchange, None, 0.0)
+                return None
+        return self._verify(exchange, credential, iter(methods), now, [], required=required)
+
+    def _credential(self, exchange: Exchange) -> tuple[bytes, list[Method]]:
+        """The one credential of a request, and the methods that take it. Raises Unproved where there are several."""
+        where: Place | None = None
+        found = b""
+        methods = []
+        for method in self._methods:
+            place = method.place
+            if where is not None and place == where:
+                methods.append(method)
+                continue
+            credential = place.find(exchange)
+            if credential is None:
+                continue
+            if where is not None:
+                raise Unproved("two credentials in one request")
+            where, found = place, credential
+            methods.append(method)
+        return found, methods
+
+    def _verify(
+        self, exchange: Exchange, credential: bytes, methods: Iterator[Method], now: float, reasons: list[str],
+        *, required: bool,
+    ) -> Reply | Awaitable[Reply | None] | None:  # fmt: skip
+        """Try one method after another."""
+        for method in methods:
+            try:
+                proof = method.prove(credential, exchange, now)
+            except Unproved as reason:
+                reasons.append(f"{method.name}: {reason}")
+                continue
+            if not isinstance(proof, Proof):
+                rest = (methods, now, reasons)
+                return self._wait(exchange, credential, method, proof, rest, required=required)
+            self._enter(exchange, proof.principal, proof.until)
+            return None
+        self._unproved(exchange, "; ".join(reasons), required=required)
+        return None
+
+    async def _wait(
+        self, exchange: Exchange, credential: bytes, method: Method, awaited: Awaitable[Proof],
+        rest: tuple[Iterator[Method], float, list[str]], *, required: bool,
+    ) -> Reply | None:  # fmt: skip
+        """The same for a method that must ask somebody first."""
+        methods, now, reasons = rest
+        try:
+            proof = await awaited
+        except Unproved as reason:
+            reasons.append(f"{method.name}: {reason}")
+        except Unjudged as reason:
+            if required:
+                raise GatewayError(
+                    "state_unavailable", "Who is calling cannot be verified now", blame=Blame.GATEWAY,
+                    phase=Phase.POLICY, cause=str(reason), retry_after_s=1,
+                ) from None  # fmt: skip
+            reasons.append(str(reason))
+        else:
+            self._enter(exchange, proof.principal, proof.until)
+            return None
+        more = self._verify(exchange, credential, methods, now, reasons, required=required)
+        return more if more is None or isinstance(more, Reply) else await more
+
+    def _unproved(self, exchange: Exchange, reason: str, *, required: bool) -> None:
+        """A credential that proves nothing: counted against its address."""
+        if self._failures is not None:
+            try:
+                # Whether this was the last that is allowed is for the next one to see.
+                self._failures.check(exchange.apart())
+            except GatewayError as unavailable:
+                reason += f" ({unavailable.cause})"
+        if required:
+            raise self._unauthenticated(self._refused, reason)
+        self._enter(exchange, None, 0.0)
+
+    def _unauthenticated(self, fields: tuple[tuple[bytes, bytes], ...], cause: str) -> GatewayError:
+        return GatewayError("unauthenticated", DETAIL, phase=Phase.POLICY, cause=cause, fields=fields)
+
+    def _enter(self, exchange: Exchange, principal: Principal | None, until: float) -> None:
+        """Go on as `principal`, and remember that until then."""
+        sender = exchange.sender
+        known = self._known(exchange, sender, principal)
+        if not self._remembers:
+            for place in self._places:
+                exchange.query = place.query_without(exchange.query)
+        elif until:
+            sender.by, sender.until, sender.known = self.seal, until, known
+        if known is not None:
+            exchange.sender = known
+
+    def _known(self, exchange: Exchange, sender: Sender, principal: Principal | None) -> Sender | None:
+        """The sender as who it proved to be, without its credential; None where nothing is different about it."""
+        fields = exchange.head.about.fields
+        kept = [self._without(line) for line in fields.kept] if self._places else [line[2] for line in fields.kept]
+        lines = b"".join(kept)
+        if principal is None and len(lines) == len(fields.joined()):
+            return None
+        told = sender.lines[len(fields.joined()) :]
+        known = sender.copy(lines + told)
+        if principal is not None:
+            known.lines += principal.lines
+            known.principal = principal
+        return known
+
+    def _without(self, line: tuple[int, bytes, bytes, bytes]) -> bytes:
+        left = line[2]
+        for place in self._places:
+            if left == line[2]:
+                left = place.without(line)
+        return left
+
+
+def _fields(challenges: Iterator[bytes] | Sequence[bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((b"WWW-Authenticate", challenge) for challenge in dict.fromkeys(challenges))
+
 
 
 def closed(exchange: Exchange) -> None:
-    """Refuse. Raises GatewayError (`unauthenticated`)."""
-    raise GatewayError("unauthenticated", "Authentication required", phase=Phase.POLICY)
+    """Refuse everybody: the route asks for an identity, and the configuration has no way to prove one.
+
+    Raises GatewayError (`unauthenticated`).
+    """
+    raise GatewayError(
+        "unauthenticated", DETAIL, phase=Phase.POLICY, cause="no [auth.NAME]",
+        fields=((b"WWW-Authenticate", b"Bearer"),),
+    )  # fmt: skip

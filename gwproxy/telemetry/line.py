@@ -186,16 +186,19 @@ def _told(exchange: Exchange) -> bytes:
     """Who sent it, rendered once for all requests that are alike; of who sends too much, what is worth having."""
     head, sender = exchange.head, exchange.sender
     agent, host = head.fields.get(b"user-agent") or b"", head.authority
-    told = _sender(sender.address, agent[:LONGEST_AGENT], host)
+    who = sender.principal
+    # As long as auth/principal.py lets them be, so that the whole needs no other look.
+    proved = (who.id, who.tenant or None) if who is not None else (None, None)
+    told = _sender(sender.address, agent[:LONGEST_AGENT], host, *proved)
     if len(told) > LONGEST_TOLD:
-        told = _sender(sender.address, agent[:50], host[:100])
+        told = _sender(sender.address, agent[:50], host[:100], *proved)
     sender.told = told
     return told
 
 
-def _sender(address: str, agent: bytes, host: bytes) -> bytes:
-    return b'"address":"%b","user_agent":"%b","host":"%b","principal":null,"tenant":null,"method":"' % (
-        quoted(address.encode()), quoted(agent), quoted(host),
+def _sender(address: str, agent: bytes, host: bytes, principal: str | None, tenant: str | None) -> bytes:
+    return b'"address":"%b","user_agent":"%b","host":"%b","principal":%b,"tenant":%b,"method":"' % (
+        quoted(address.encode()), quoted(agent), quoted(host), orjson.dumps(principal), orjson.dumps(tenant),
     )  # fmt: skip
 
 

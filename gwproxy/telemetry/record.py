@@ -28,8 +28,9 @@ class Record:
         self.correlation_id = text_of(exchange.correlation_id)
         self.address = exchange.sender.address
         self.user_agent = text_of(head.fields.get(b"user-agent") or b"")
-        self.principal: str | None = None
-        self.tenant: str | None = None
+        who = exchange.sender.principal
+        self.principal = who.id if who is not None else None
+        self.tenant = who.tenant or None if who is not None else None
         self.method = text_of(head.method)
         self.host = text_of(head.authority)
         hidden = route is not None and route.secrets

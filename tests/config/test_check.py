@@ -112,7 +112,7 @@ def test_warnings_do_not_say_error() -> None:
 def test_each_feature_that_is_not_in_force_is_told_in_one_line() -> None:
     notices = {each.feature: each for each in not_in_force(load(ROUTES, {}).config)}
     assert {feature: each.effect for feature, each in notices.items()} == {
-        "authentication": "closed", "aggregations": "501", "retries": "ignored",
+        "aggregations": "501", "retries": "ignored",
         "circuit breakers": "ignored", "health checks": "ignored", "balancing": "ignored", "cache": "ignored",
         "cors": "ignored", "admin": "ignored",
     }  # fmt: skip

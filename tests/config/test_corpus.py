@@ -17,6 +17,7 @@ from gwproxy.config.check import check
 from gwproxy.config.jsonschema import json_schema
 from gwproxy.config.load import load
 from gwproxy.config.problems import KINDS, ConfigError, Problem
+from gwproxy.snapshot.credentials import unusable_keys
 
 BAD = Path(__file__).parent / "bad"
 FILES = sorted(BAD.glob("*.toml"))
@@ -30,7 +31,8 @@ def expected_in(path: Path) -> list[tuple[str, int]]:
 
 def problems_in(path: Path) -> tuple[Problem, ...]:
     try:
-        return tuple(check(load(path, {})))
+        loaded = load(path, {})
+        return (*check(loaded), *unusable_keys(loaded))
     except ConfigError as error:
         return error.problems
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from gwproxy.config.callers import ApiKey
+from gwproxy.config.auth import ApiKey
+from gwproxy.config.either import all_routes
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
 
@@ -51,12 +52,24 @@ def _named_tiers(loaded: Loaded) -> Iterator[tuple[Key, str]]:
 
 
 def roles(loaded: Loaded) -> Iterator[Problem]:
-    """The role of an API key is one of [roles]."""
+    """The role of an API key, and those that a route wants, are some of [roles]."""
     for name, method in loaded.config.auth.methods.items():
         for index, entry in enumerate(method.keys if isinstance(method, ApiKey) else ()):
             if entry.role is not None:
                 key = ("auth", name, "keys", index, "role")
                 yield from _known(loaded, "unknown_role", key, entry.role, loaded.config.roles)
+    for where, route in all_routes(loaded.config):
+        for index, role in enumerate(route.roles):
+            # A role without permissions is written too, so that a misspelt one is found.
+            yield from _known(loaded, "unknown_role", (*where, "roles", index), role, loaded.config.roles)
+
+
+def authenticators(loaded: Loaded) -> Iterator[Problem]:
+    """The ways to prove who is calling that a route names are some of [auth]."""
+    known = loaded.config.auth.methods
+    for where, route in all_routes(loaded.config):
+        for index, name in enumerate(route.auth):
+            yield from _known(loaded, "unknown_auth", (*where, "auth", index), name, known)
 
 
 def parts(loaded: Loaded) -> Iterator[Problem]:

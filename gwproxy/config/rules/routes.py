@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gwproxy.config.either import all_routes, requires_auth
+from gwproxy.config.either import all_routes
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
 from gwproxy.config.routes import FORWARDING_KEYS, Aggregation, Route
@@ -62,20 +62,6 @@ def _named_methods(loaded: Loaded) -> Iterator[tuple[Key, str]]:
             yield (*key, "method"), route.method
         for index, part in enumerate(route.parts if isinstance(route, Aggregation) else ()):
             yield (*key, "parts", index, "method"), part.method
-
-
-def authentication(loaded: Loaded) -> Iterator[Problem]:
-    """Who may ask is said by every route, and not in two ways."""
-    known = bool(loaded.config.auth.methods)
-    for key, route in all_routes(loaded.config):
-        where = (*key, "requires_auth")
-        if route.permissions and route.requires_auth is False:
-            yield loaded.problem("auth_contradicted", where, found="false", hint="leave out one of the two")
-        elif known and route.requires_auth is None and not route.permissions:
-            yield loaded.problem("auth_unsaid", where, expected="true or false")
-        elif not known and requires_auth(route):
-            hint = "write an [auth.NAME], or every request is answered 401"
-            yield loaded.problem("nobody_can_enter", where, hint=hint)
 
 
 def headers(loaded: Loaded) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from gwproxy.config.callers import Jwt
+from gwproxy.config.auth import Jwt
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean
 from gwproxy.config.rules.addresses import is_host
@@ -25,6 +25,7 @@ class Form(NamedTuple):
 
 SERVICE: Final = Form(("http", "https", "http+unix"))
 PAGE: Final = Form(("http", "https"), query=True)
+ISSUER: Final = Form(("http", "https"))
 ORIGIN: Final = Form(path=False)
 
 STATES: Final = ("memory", "embedded", "redis", "rediss", "unix", "redis+cluster", "redis+sentinel")
@@ -59,10 +60,12 @@ def state(loaded: Loaded) -> Iterator[Problem]:
 
 
 def key_sets(loaded: Loaded) -> Iterator[Problem]:
-    """A JSON Web Key Set is at an http(s) address, or in a file."""
+    """A JSON Web Key Set is at an http(s) address, or in a file; an issuer that is asked for one has an address."""
     for name, method in loaded.config.auth.methods.items():
         if isinstance(method, Jwt) and method.jwks and not is_file(method.jwks):
             yield from _told(loaded, ("auth", name, "jwks"), method.jwks, PAGE)
+        elif isinstance(method, Jwt) and method.issuer and discovered(method):
+            yield from _told(loaded, ("auth", name, "issuer"), method.issuer, ISSUER)
 
 
 def origins(loaded: Loaded) -> Iterator[Problem]:
@@ -91,6 +94,11 @@ def _redirect_fault(to: str) -> str:
     if not to.lower().startswith(("http://", "https://")):
         return "write a path that begins with /, or an http(s) address"
     return url_fault(to.partition("#")[0], PAGE)
+
+
+def discovered(method: Jwt) -> bool:
+    """Whether nothing but the issuer says where keys are."""
+    return method.key is None and method.key_file is None and method.jwks is None
 
 
 def is_file(jwks: str) -> bool:

@@ -1,0 +1,34 @@
+"""What every way to prove who is calling has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from gwproxy.auth.places import Place
+from gwproxy.auth.principal import Proof
+from gwproxy.auth.source import Watcher
+from gwproxy.exchange import Exchange
+
+
+class Method(Protocol):
+    """One authenticator. `challenge` is what WWW-Authenticate says of it (RFC 9110 section 11.6.1), `refused` the
+    same where a credential was refused.
+    """
+
+    name: str
+    place: Place
+    challenge: bytes
+    refused: bytes
+
+    def known(self, credential: bytes, now: float) -> Proof | None:
+        """The proof, where this very credential was verified before and still holds: a look-up, no more."""
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` when what was proved by this method is no longer to be believed."""
+
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Awaitable[Proof]:
+        """Verify a credential. `now`: the wall clock, in seconds.
+
+        Raises Unproved, or Unjudged where it cannot be verified now; so does what is awaited.
+        """

@@ -1,0 +1,156 @@
+"""[auth] → what each authenticator verifies with: keys taken apart, once, before any request comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gwproxy.auth.api_key import KnownKey
+from gwproxy.auth.places import Place, place_of
+from gwproxy.auth.principal import Identities
+from gwproxy.config.auth import ApiKey, ApiKeyEntry, Authenticator, Jwt
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Key, Problem, dotted
+from gwproxy.config.rules.urls import is_file
+
+if TYPE_CHECKING:
+    from gwproxy.auth.jwt import JwtRules
+    from gwproxy.auth.keys.key_set import KeySet
+
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """Where keys are fetched: a key set's address, or else an issuer's, who says where that is."""
+
+    url: str
+    issuer: str
+    algorithms: frozenset[str]
+    refresh_s: float
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class JwtSpec:
+    """An authenticator for tokens. `keys`, or where they are fetched."""
+
+    name: str
+    place: Place
+    rules: JwtRules
+    keys: KeySet | SourceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeysSpec:
+    """An authenticator for API keys."""
+
+    name: str
+    place: Place
+    keys: tuple[KnownKey, ...]
+
+
+MethodSpec = JwtSpec | ApiKeysSpec
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSpec:
+    """All authenticators, by name, in the order of the file, and what makes principals of what they find."""
+
+    methods: dict[str, MethodSpec]
+    identities: Identities
+    realm: str
+
+
+def auth_of(loaded: Loaded) -> AuthSpec:
+    """[auth], decided. Only for what `unusable_keys` has nothing against."""
+    config = loaded.config
+    identities = Identities(config.roles, config.tiers, config.auth.default_tier)
+    methods = {
+        name: _method(loaded, name, method, identities) for name, method in config.auth.methods.items()
+    }
+    return AuthSpec(methods, identities, config.auth.realm)
+
+
+def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
+    """A Problem for each key that cannot be used as the configuration says."""
+    for name, method in loaded.config.auth.methods.items():
+        if isinstance(method, Jwt):
+            key = _where(name, method)
+            if key is not None:
+                try:
+                    _keys(loaded, name, method)
+                except ValueError as error:
+                    yield loaded.problem("bad_key", key, hint=str(error))
+
+
+def _method(loaded: Loaded, name: str, method: Authenticator, identities: Identities) -> MethodSpec:
+    if isinstance(method, ApiKey):
+        place = place_of(method.source, (b"apikey", b"bearer"))
+        return ApiKeysSpec(name, place, tuple(_known(entry, name, identities) for entry in method.keys))
+    keys = _keys(loaded, name, method) or _source(method)
+    return JwtSpec(name, place_of(method.source, (b"bearer",)), _rules(method), keys)
+
+
+def _known(entry: ApiKeyEntry, name: str, identities: Identities) -> KnownKey:
+    principal = identities.principal(
+        name, entry.id, roles=(entry.role,) if entry.role else (), permissions=entry.permissions,
+        tier=entry.tier or "", tenant=entry.tenant or "",
+    )  # fmt: skip
+    until = FOREVER
+    if entry.expires is not None:
+        until = datetime.fromisoformat(entry.expires).replace(tzinfo=UTC).timestamp()
+    return KnownKey(bytes.fromhex(entry.hash.removeprefix("sha256:")), principal, until)
+
+
+def _rules(method: Jwt) -> JwtRules:
+    # Only who has tokens pays for what verifies them (100 ms).
+    from gwproxy.auth.claims import ClaimNames, Expected
+    from gwproxy.auth.jwt import JwtRules
+
+    audience = method.audience or ()
+    claims = method.claims
+    return JwtRules(
+        frozenset(method.algorithms),
+        Expected(
+            method.issuer or "", (audience,) if isinstance(audience, str) else audience, float(method.leeway),
+            method.required_claims,
+        ),
+        ClaimNames(claims.id, claims.role, claims.permissions, claims.tier, claims.tenant),
+        int(method.max_token),
+    )  # fmt: skip
+
+
+def _source(method: Jwt) -> SourceSpec:
+    algorithms = frozenset(method.algorithms)
+    return SourceSpec(
+        method.jwks or "", method.issuer or "", algorithms, float(method.refresh), float(method.timeout)
+    )
+
+
+def _where(name: str, method: Jwt) -> Key | None:
+    """The key that says what the configuration itself verifies with; None where that is fetched."""
+    if method.key is not None:
+        return "auth", name, "key"
+    if method.key_file is not None:
+        return "auth", name, "key_file"
+    return ("auth", name, "jwks") if method.jwks is not None and is_file(method.jwks) else None
+
+
+def _keys(loaded: Loaded, name: str, method: Jwt) -> KeySet | None:
+    """The keys that the configuration has. Raises ValueError, which says what is wrong and nothing of the key."""
+    where = _where(name, method)
+    if where is None:
+        return None
+    from gwproxy.auth.keys.key_set import KeySet
+    from gwproxy.auth.keys.pem import from_text
+
+    if method.key is not None:
+        return KeySet([from_text(method.key.encode(), method.algorithms)])
+    content = loaded.contents[dotted(where)]
+    if method.key_file is not None:
+        # An editor's last newline is not part of a secret.
+        return KeySet([from_text(content.removesuffix(b"\n").removesuffix(b"\r"), method.algorithms)])
+    return KeySet.parse(content, method.algorithms, secrets=True)
