@@ -39,6 +39,7 @@ WORDS: Final[dict[str, tuple[int, str]]] = {
     "unauthenticated": (401, "Authentication Required"),
     "forbidden": (403, "Forbidden"),
     "tier_forbidden": (403, "Forbidden"),
+    "address_denied": (403, "Forbidden"),
     "not_found": (404, "Not Found"),
     "method_not_allowed": (405, "Method Not Allowed"),
     "request_timeout": (408, "Request Timeout"),

@@ -49,7 +49,13 @@ def service_path(route: Route) -> str:
 
 
 def auth_of(route: Route | Aggregation) -> str:
-    """Who may ask: "open", "identity", or "identity with" any of the permissions."""
+    """Who may ask: "open", "identity", or "identity with" what it must have."""
     if not requires_auth(route):
         return "open"
-    return f"identity with {' or '.join(route.permissions)}" if route.permissions else "identity"
+    needs = [
+        " or ".join(route.permissions), " and ".join(route.permissions_all),
+        f"role {' or '.join(route.roles)}" if route.roles else "",
+    ]  # fmt: skip
+    wanted = ", ".join(filter(None, needs))
+    by = f" by {' or '.join(route.auth)}" if route.auth else ""
+    return f"identity{by} with {wanted}" if wanted else f"identity{by}"

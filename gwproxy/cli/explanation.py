@@ -8,6 +8,8 @@ from typing import Any
 
 from gwproxy.cli.answerer import answerer, auth_of, written
 from gwproxy.cli.contenders import hints, lost, where
+from gwproxy.cli.for_caller import limits_met, prover_of, settled, who_of, why_kept_out
+from gwproxy.cli.for_cors import leave, lets_in, preflight_of, who_is_let_in, who_may_read
 from gwproxy.cli.for_route import not_in_force_for
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.units import Duration, Size
@@ -18,6 +20,7 @@ from gwproxy.exchange import Exchange, Sender
 from gwproxy.limits.spec import EVERYBODY, LimitSpec
 from gwproxy.snapshot.order import Means, Up, checks_of
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
+from gwproxy.steps.addresses import denied, door_of
 from gwproxy.steps.protect import too_large
 from gwproxy.wire.receiver import Receiver
 
@@ -34,6 +37,8 @@ class Explanation:
     route: dict[str, Any] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     who: str = "anonymous"
+    cors: str = ""
+    addresses: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     asks: list[str] = field(default_factory=list)
@@ -47,22 +52,28 @@ class Explanation:
         return asdict(self)
 
 
-def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes) -> Explanation:
-    """Explain the request whose head is `raw`."""
+def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes, address: str = "") -> Explanation:
+    """Explain the request whose head is `raw`. Address rules are told, and judge where there is an `address`."""
     try:
         head = Receiver(int(snapshot.gateway.max_request_head)).head(raw)
         if head is None:
             raise GatewayError("bad_request", "Malformed request head")
     except GatewayError as error:
         return refusal(error, "the gateway answers before it looks for a route")
-    exchange = Exchange(head, Sender("", b"http", head.authority), 0.0)
+    exchange = Exchange(head, Sender(address, b"http", head.authority), 0.0)
     try:
-        route, exchange.raw = snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
+        asked = preflight_of(snapshot, exchange)
+        matched = asked or snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
     except GatewayError as error:
+        if address and not lets_in(snapshot.nowhere, address):
+            return refusal(denied(), f"addresses lets {address} in nowhere")
         told = refusal(error, " ".join(hints(loaded, snapshot, exchange, error)))
         told.lost = lost(loaded, snapshot, exchange, None)
         return told
+    route, exchange.raw = matched
     exchange.route = route
+    if asked is not None and (not address or lets_in(route, address)):
+        return _of_preflight(loaded, exchange, route)
     return _of_route(loaded, snapshot, exchange, route)
 
 
@@ -75,12 +86,19 @@ def refusal(error: GatewayError, why: str) -> Explanation:
     )  # fmt: skip
 
 
+def _of_preflight(loaded: Loaded, exchange: Exchange, route: CompiledRoute) -> Explanation:
+    told = Explanation(**leave(loaded, exchange, route))
+    told.route = where(loaded, route)
+    told.params = _params(exchange, route)
+    return told
+
+
 def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: CompiledRoute) -> Explanation:
     as_written = written(loaded, route)
     answer = answerer(as_written)
     try:
-        _pass_checks(exchange, route)
-        told = Explanation(verdict=_verdict(answer), status=answer.get("status", 0))
+        unknown = _pass_checks(snapshot, exchange, route)
+        told = Explanation(verdict=_verdict(answer), status=answer.get("status", 0), why=unknown)
     except GatewayError as error:
         told = refusal(error, _why_refused(loaded, route, error, auth_of(as_written)))
     told.route = where(loaded, route)
@@ -88,26 +106,31 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
     told.answer = answer
     told.max_body = str(Size(route.max_body))
     told.lost = lost(loaded, snapshot, exchange, route)
-    told.limits = [_limit(spec) for spec in route.limits]
+    told.cors = who_may_read(loaded, exchange, route)
+    told.addresses = list(who_is_let_in(loaded, route))
+    told.who = who_of(exchange)
+    told.limits = [_limit(spec) for spec in limits_met(exchange, route)]
     told.not_in_force = [str(notice) for notice in not_in_force_for(loaded.config, route)]
-    if exchange.head.fields.get(b"authorization") is not None:
-        told.who = "anonymous: no credential is read yet"
     if route.service and route.times is not None:
         told.asks = list(_asks(exchange, route, snapshot.services[route.service]))
         told.timeouts = _timeouts(route.times)
     return told
 
 
-def _pass_checks(exchange: Exchange, route: CompiledRoute) -> None:
-    """Raise what the route's own checks, or its responder, would."""
-    for check in checks_of(route, Means(Up())):
-        check(exchange)
+def _pass_checks(snapshot: Snapshot, exchange: Exchange, route: CompiledRoute) -> str:
+    """Raise what the route's own checks, or its responder, would. What of it cannot be told here, else nothing."""
+    door = door_of(route.addresses) if exchange.sender.address else None
+    for check in checks_of(route, Means(Up(), door=door, authenticate=prover_of(snapshot, route))):
+        unknown = settled(check(exchange))
+        if unknown:
+            return unknown
     if exchange.head.length > route.max_body:
         raise too_large(route.max_body)
     if route.aggregation:
         raise GatewayError(
             "not_implemented", "Aggregations are not in force yet", blame=Blame.GATEWAY, phase=Phase.POLICY
         )
+    return ""
 
 
 def _limit(spec: LimitSpec) -> str:
@@ -133,9 +156,9 @@ def _why_refused(loaded: Loaded, route: CompiledRoute, error: GatewayError, auth
         service = loaded.config.services.get(route.service)
         own = service is None or not service.maintenance
         return f"{route.key if own else f'services.{route.service}'}.maintenance = true"
-    if error.code == "unauthenticated":
-        return f"wants {auth}, and nobody can prove one yet: 401 to everybody"
-    return ""
+    if error.code == "address_denied":
+        return "the rules of addresses below do not let this one in"
+    return why_kept_out(error, auth)
 
 
 def _params(exchange: Exchange, route: CompiledRoute) -> dict[str, str]:

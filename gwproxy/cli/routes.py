@@ -34,8 +34,8 @@ def routes(file: Path, json_: bool) -> None:
         click.echo(f"{file}: no routes")
         return
     _print_table(rows)
-    if any(row["closed"] for row in rows):
-        click.echo("\nidentity: authentication is not in force yet, so these answer 401 to everybody")
+    if any(row["closed"] for row in rows) and not loaded.config.auth.methods:
+        click.echo("\nidentity: there is no [auth.NAME], so these answer 401 to everybody")
 
 
 def _in_order(compiled: tuple[CompiledRoute, ...]) -> list[tuple[str, CompiledRoute]]:

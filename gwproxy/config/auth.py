@@ -77,6 +77,9 @@ class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fie
     max_token: Annotated[Bound, says("Longest token that is looked at.")] = Size(8192)
     refresh: Annotated[Timeout, says("How often keys are fetched that have an address.")] = Duration(600)
     timeout: Annotated[Timeout, says("How long fetching them may take.")] = Duration(5)
+    ca: Annotated[
+        str, says("File of the authorities that are trusted when keys are fetched; empty: the system's.")
+    ] = ""
     claims: Annotated[Claims, says("Which claims say who the caller is.")] = field(default_factory=Claims)
 
 

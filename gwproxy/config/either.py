@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gwproxy.config.addresses import Addresses
+from gwproxy.config.cors import Cors
 from gwproxy.config.problems import Key
 from gwproxy.config.routes import Aggregation, Respond, Route
 from gwproxy.config.schema import Config
@@ -67,6 +69,19 @@ def route_at(config: Config, key: RouteKey) -> Route | Aggregation:
     if isinstance(place, int):
         return config.routes[place] if room == "routes" else config.aggregations[place]
     return _probe(config, place, getattr(config.gateway, place))
+
+
+def cors_of(config: Config, key: RouteKey, route: Route | Aggregation) -> Cors | None:
+    """The CORS that is in force on a route: its own, else everybody's; none on the gateway's health routes."""
+    cors = config.cors if route.cors is None else route.cors
+    return cors if cors is not None and cors.allow_origins and key[0] != "gateway" else None
+
+
+def addresses_of(config: Config, key: RouteKey, route: Route | Aggregation) -> tuple[Addresses, ...]:
+    """The address rules that all must let a caller in to a route: everybody's, then its own."""
+    if key[0] == "gateway":
+        return ()
+    return tuple(one for one in (config.addresses, route.addresses) if one is not None and (one.allow or one.deny))
 
 
 def path_key(key: RouteKey) -> Key:

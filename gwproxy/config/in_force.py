@@ -47,12 +47,6 @@ def not_in_force(config: Config) -> list[Notice]:
         ),
         ("balancing", "ignored", _balances(config), "targets are taken in turn, by weight, whatever it says"),
         ("cache", "ignored", _caches(config), "answers are not kept yet: every request reaches the service"),
-        (
-            "cors",
-            "ignored",
-            [("cors",)] if config.cors else [],
-            "CORS does not exist yet: no header of it is sent",
-        ),
         ("admin", "ignored", [("admin",)] if config.admin else [], "there is no admin listener yet"),
     )
     return [_notice(feature, effect, list(keys), text) for feature, effect, keys, text in found if any(keys)]

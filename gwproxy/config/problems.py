@@ -72,6 +72,7 @@ KINDS: Final[dict[str, Kind]] = {
     "key_twice": Kind("reference", "key is written twice"),
     "sample_secret": Kind("reference", "a secret that everybody knows"),
     "tier_unsaid": Kind("reference", "callers may be without a tier", "warning"),
+    "cors_too_open": Kind("reference", "not together with allow_credentials"),
     "auth_unsaid": Kind("reference", "requires_auth must be written where there is an [auth.NAME]"),
     "auth_contradicted": Kind("reference", "permissions imply requires_auth = true"),
     "token_missing": Kind("reference", "admin needs a token"),

@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from gwproxy.config.addresses import Addresses
 from gwproxy.config.callers import Limit
+from gwproxy.config.cors import Cors
 from gwproxy.config.forms import SOME, Choice, HeaderName, HeaderValue, Name, Path, Text, Timeout, Word, says
 from gwproxy.config.units import Duration, Size
 
@@ -88,6 +90,8 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         bool, says("Whether the service gets the caller's credential, which is otherwise taken out.")
     ] = False
     cache: Annotated[Cache | None, says("Keep answers.")] = None
+    cors: Annotated[Cors | None, says("In place of the whole [cors]; {} is none.")] = None
+    addresses: Annotated[Addresses | None, says("Who is let in here, of those that [addresses] lets in.")] = None
     maintenance: Annotated[bool, says("Answer 503 to everybody.")] = False
     access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
 
@@ -154,6 +158,8 @@ class Aggregation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         says('How parts become one answer: JMESPath over them, or "python:package.module:function".'),
     ] = None
     limit: Annotated[Limit | None, says("All callers of this aggregation together.")] = None
+    cors: Annotated[Cors | None, says("In place of the whole [cors]; {} is none.")] = None
+    addresses: Annotated[Addresses | None, says("Who is let in here, of those that [addresses] lets in.")] = None
     timeout: Annotated[Timeout | None, says("The whole answer.")] = None
     access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
 

@@ -9,15 +9,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from gwproxy.config.addresses import Addresses
 from gwproxy.config.auth import ApiKey, ApiKeyEntry, Auth, Claims, Jwt
 from gwproxy.config.callers import Limit, Limits, RateLimit, Tier
+from gwproxy.config.cors import Cors
 from gwproxy.config.forms import (
     SOME,
     Bound,
     Choice,
     Count,
-    HeaderName,
-    MethodName,
     Name,
     Path,
     Processes,
@@ -32,6 +32,7 @@ from gwproxy.config.services import CircuitBreaker, HealthCheck, Pool, Service, 
 from gwproxy.config.units import Duration, Size
 
 __all__ = [
+    "Addresses",
     "Admin",
     "Aggregation",
     "ApiKey",
@@ -167,20 +168,6 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ()
 
 
-class Cors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which other origins' pages may ask; none without this table."""
-
-    allow_origins: Annotated[
-        tuple[Text, ...], says('Origins that may ask, each scheme://host[:port]; "*" is any.')
-    ] = ()
-    allow_methods: Annotated[tuple[MethodName, ...], says("Methods they may use.")] = ("GET", "HEAD", "POST")
-    allow_headers: Annotated[tuple[HeaderName, ...], says("Headers they may send.")] = ()
-    expose_headers: Annotated[tuple[HeaderName, ...], says("Headers of the answer that they may read.")] = ()
-    max_age: Annotated[Duration, says("How long a browser may remember the answer to a preflight.")] = (
-        Duration(600)
-    )
-
-
 class Defaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Values for keys that a service or a route does not write itself."""
 
@@ -203,6 +190,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     state: Annotated[State, says("Where limits and breakers are counted.")] = field(default_factory=State)
     log: Annotated[Log, says("What the gateway writes about itself.")] = field(default_factory=Log)
     cors: Annotated[Cors | None, says("Which other origins' pages may ask.")] = None
+    addresses: Annotated[Addresses | None, says("Whose requests are let in at all.")] = None
     auth: Annotated[Auth, says("How callers prove who they are.")] = field(default_factory=Auth)
     roles: Annotated[
         dict[Name, tuple[Text, ...]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from gwproxy.deadlines import Wheel
@@ -13,9 +14,11 @@ from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.replies import fixed
 from gwproxy.snapshot.callers import KeySources, Plans, Provers, Store
+from gwproxy.snapshot.entrance import Entrance, Matched, Shared
 from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.steps.forward import Forward
+from gwproxy.wire.fields import Fields
 
 SLICE = 500
 """Routes bound between two yields."""
@@ -24,6 +27,9 @@ Responder = Callable[[Exchange], Reply | Waiter | Coroutine[Any, Any, Any]]
 """The reply itself, or what must be waited for; `Conclude` makes a reply of what that gives."""
 
 Conclude = Callable[[Exchange, Any], Reply]
+
+Match = Callable[[bytes, bytes, bytes, Fields], Matched]
+"""Host, method, path and fields → the route that takes such a request, and the raw segments of its path."""
 
 
 class Pools(KeySources, Protocol):
@@ -65,30 +71,59 @@ class BoundRoute:
 
 
 class Bound:
-    """A snapshot that can be served."""
+    """A snapshot that can be served. `match` gives the route of a request, whose index is its place in `routes`."""
 
     __slots__ = ("match", "routes", "snapshot")
 
-    def __init__(self, snapshot: Snapshot, routes: list[BoundRoute]) -> None:
+    def __init__(self, snapshot: Snapshot, routes: list[BoundRoute], match: Match) -> None:
         self.snapshot = snapshot
         self.routes = routes
-        self.match = snapshot.router.match
+        self.match = match
 
 
 def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
     """Connect every route of `snapshot` to its pools, in slices of a few milliseconds; Bound is the return value."""
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
-    routes = []
+    routes: list[BoundRoute] = []
+    shared = Shared()
     plans = Plans(live.limits, snapshot.ipv6_prefix)
     provers = Provers(snapshot.auth, live, plans.of(snapshot.failures))
     for route in snapshot.routes:
         tiers = {tier: plans.of(specs) for tier, specs in route.tier_limits}
-        means = Means(live, plans.of(route.limits), tiers, provers.of(route))
+        door = yield from shared.door(route)
+        means = Means(
+            live, plans.of(route.limits), tiers, provers.of(route), door=door, cors=shared.policy(route)
+        )
         checks, finishers = checks_of(route, means), finishers_of(route, means)
         routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
         if len(routes) % SLICE == 0:
             yield
-    return Bound(snapshot, routes)
+    match = yield from _entrance(snapshot, shared, routes, live)
+    return Bound(snapshot, routes, match)
+
+
+def _entrance(
+    snapshot: Snapshot, shared: Shared, routes: list[BoundRoute], live: Pools
+) -> Generator[None, None, Match]:
+    """The router's `match`, or that of an Entrance whose hidden routes go behind the others."""
+    nowhere = snapshot.nowhere
+    hidden: dict[int, CompiledRoute] = {}
+    entrance = Entrance(snapshot.router, hidden, nowhere)
+    if nowhere is not None:
+        door = yield from shared.door(nowhere)
+        means = Means(live, door=door, cors=shared.policy(nowhere))
+        checks, finishers = checks_of(nowhere, means), finishers_of(nowhere, means)
+        routes.append(BoundRoute(nowhere, checks, finishers, entrance.refuse, _concluded))
+    for route in snapshot.routes:
+        policy = shared.policy(route)
+        if policy is not None:
+            door = yield from shared.door(route)
+            hidden[route.index] = replace(route, index=len(routes))
+            checks = (door.check,) if door is not None else ()
+            routes.append(BoundRoute(route, checks, (), policy.respond, _concluded))
+            if len(routes) % SLICE == 0:
+                yield
+    return entrance.match if hidden or nowhere is not None else snapshot.router.match
 
 
 def _responder(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from gwproxy.config.either import RouteKey, all_routes, requires_auth
+from gwproxy.config.either import RouteKey, addresses_of, all_routes, cors_of, requires_auth
 from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.deadlines import NEVER
@@ -55,6 +55,7 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
         ipv6_prefix=config.limits.ipv6_prefix,
         auth=auth_of(loaded) if config.auth.methods else None, failures=failures_of(config),
+        nowhere=_nowhere(config, len(routes)),
     )  # fmt: skip
 
 
@@ -96,6 +97,8 @@ def _route(
         times=_times(service, route) if service is not None else None,
         limits=() if where[0] == "gateway" else limits_of(config, route),
         tier_limits=() if where[0] == "gateway" else tier_limits_of(config, route),
+        cors=cors_of(config, where, route),
+        addresses=addresses_of(config, where, route),
     )  # fmt: skip
 
 
@@ -109,6 +112,21 @@ def _aggregation(
         closed=requires_auth(one), auth=authenticators_of(config, one), access=access_of(config, one),
         max_body=int(config.gateway.max_request_body),
         limits=limits_of(config, one), tier_limits=tier_limits_of(config, one),
+        cors=cors_of(config, where, one),
+        addresses=addresses_of(config, where, one),
+    )  # fmt: skip
+
+
+def _nowhere(config: Config, index: int) -> CompiledRoute | None:
+    """What requests meet that no route takes: the rules of everybody, as on a route of any path that says nothing."""
+    where: RouteKey = ("routes", index)
+    anything = Route(path="/*")
+    cors, addresses = cors_of(config, where, anything), addresses_of(config, where, anything)
+    if cors is None and not addresses:
+        return None
+    return CompiledRoute(
+        index=index, where=where, template="", hosts=(), methods=(), conditions=(), pattern=(), names={},
+        cors=cors, addresses=addresses,
     )  # fmt: skip
 
 

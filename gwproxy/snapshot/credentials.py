@@ -31,6 +31,7 @@ class SourceSpec:
     algorithms: frozenset[str]
     refresh_s: float
     timeout_s: float
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _rules(method: Jwt) -> JwtRules:
 def _source(method: Jwt) -> SourceSpec:
     algorithms = frozenset(method.algorithms)
     return SourceSpec(
-        method.jwks or "", method.issuer or "", algorithms, float(method.refresh), float(method.timeout)
+        method.jwks or "", method.issuer or "", algorithms, float(method.refresh), float(method.timeout), method.ca
     )
 
 

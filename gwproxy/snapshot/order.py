@@ -11,8 +11,10 @@ from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.decision import Plan
 from gwproxy.limits.told import finish
 from gwproxy.snapshot.types import CompiledRoute
+from gwproxy.steps.addresses import Door
 from gwproxy.steps.authenticate import Authenticate, closed
 from gwproxy.steps.authorize import Authorize, TierAccess
+from gwproxy.steps.cors import Policy
 from gwproxy.steps.limit import LimitsOfTier
 from gwproxy.steps.protect import Ending, not_ending, under_maintenance
 
@@ -37,6 +39,12 @@ class Means:
     limits: Plan | None = None
     tier_limits: Mapping[str, Plan | None] = field(default_factory=dict)
     authenticate: Authenticate | None = None
+    door: Door | None = None
+    cors: Policy | None = None
+
+
+def _addresses(route: CompiledRoute, means: Means) -> Check | None:
+    return means.door.check if means.door is not None else None
 
 
 def _readiness(route: CompiledRoute, means: Means) -> Check | None:
@@ -72,6 +80,7 @@ def _limits(route: CompiledRoute, means: Means) -> Check | None:
 
 
 ORDER: Final[tuple[Callable[[CompiledRoute, Means], Check | None], ...]] = (
+    _addresses,
     _readiness,
     _maintenance,
     _authentication,
@@ -89,5 +98,10 @@ def checks_of(route: CompiledRoute, means: Means) -> tuple[Check, ...]:
 
 def finishers_of(route: CompiledRoute, means: Means) -> tuple[Finish, ...]:
     """What adds fields to the replies of a route."""
+    found: list[Finish] = []
     plans = (means.limits, *means.tier_limits.values())
-    return (finish,) if any(plan is not None and plan.tells for plan in plans) else ()
+    if any(plan is not None and plan.tells for plan in plans):
+        found.append(finish)
+    if means.cors is not None:
+        found.append(means.cors.finish)
+    return tuple(found)

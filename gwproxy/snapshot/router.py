@@ -83,6 +83,23 @@ class Router:
                     return candidate.route, raw
         raise _unmatched(found, fields, slashes)
 
+    def foresee(
+        self, host: bytes, method: bytes, path: bytes, fields: Fields
+    ) -> tuple[CompiledRoute, list[bytes]]:
+        """As `match`, of a request that is still to come, whose fields nobody knows: header conditions count as met.
+
+        Raises GatewayError as `match` does, for `fields`.
+        """
+        raw, found, slashes = self._recent.get((host, path)) or self._look_up(host, path)
+        for leaf in found.lazily(method):
+            for candidate in leaf.candidates:
+                if candidate.methods is not None and method not in candidate.methods:
+                    continue
+                if candidate.pass_slashes or not slashes:
+                    return candidate.route, raw
+                raise ambiguous("Encoded slash in the path")
+        raise _unmatched(found, fields, slashes)
+
     def _look_up(self, host: bytes, path: bytes) -> tuple[list[bytes], Found, bool]:
         raw, segments, slashes = split(path)
         table = self._any

@@ -9,6 +9,8 @@ from gwproxy.snapshot.template import PathMaker, unchanged
 from gwproxy.wire.pattern import Pattern, rank
 
 if TYPE_CHECKING:
+    from gwproxy.config.addresses import Addresses
+    from gwproxy.config.cors import Cors
     from gwproxy.config.schema import Gateway
     from gwproxy.egress.request import Times
     from gwproxy.limits.spec import LimitSpec
@@ -87,7 +89,8 @@ class CompiledRoute:
     """One route, decided. `where` is its place in the configuration, `template` its path as written.
 
     `ready_only`: not while the gateway ends. `logged` is whether requests have lines in the access log, `secrets` the
-    segments of their paths that no line shows.
+    segments of their paths that no line shows. `cors` is the one that is in force here, `addresses` are rules that all
+    must let a caller in.
 
     Exactly one of `service`, `fixed` and `aggregation` says who answers. `closed`: only known callers may ask; `auth`
     are the authenticators that are taken, and `access` what it wants of who is known. `limits` are those of anonymous
@@ -120,6 +123,8 @@ class CompiledRoute:
     times: Times | None = None
     limits: tuple[LimitSpec, ...] = ()
     tier_limits: tuple[tuple[str, tuple[LimitSpec, ...]], ...] = ()
+    cors: Cors | None = None
+    addresses: tuple[Addresses, ...] = ()
 
     @property
     def key(self) -> str:
@@ -165,7 +170,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The compiled form of one configuration."""
+    """The compiled form of one configuration. `nowhere` is for requests that no route takes, where a file has something
+    to say about these too; its place is behind all routes.
+    """
 
     gateway: Gateway
     services: dict[str, ServiceSpec]
@@ -174,3 +181,4 @@ class Snapshot:
     ipv6_prefix: int = 64
     auth: AuthSpec | None = None
     failures: tuple[LimitSpec, ...] = ()
+    nowhere: CompiledRoute | None = None

@@ -36,7 +36,8 @@ class Record:
         hidden = route is not None and route.secrets
         path = without_segments(exchange.raw, hidden) if hidden else exchange.path
         self.path = text_of(path + without_secrets(exchange.query, secret))
-        self.route = route.template if route is not None else None
+        # That of requests which no route takes has none.
+        self.route = (route.template or None) if route is not None else None
         self.service = exchange.service or None
         self.target = exchange.target or None
         self.status = exchange.status

@@ -145,7 +145,7 @@ def test_closed_route_is_a_401_that_names_what_it_wants(explain):
     told = explain("GET", "/closed", "Authorization: Bearer x")
     assert (told["status"], told["code"]) == (401, "unauthenticated")
     assert told["why"].startswith("wants identity with a:read or a:write")
-    assert told["who"] == "anonymous: no credential is read yet"
+    assert told["who"] == "anonymous"
     assert told["asks"][0] == "GET http://u1:81/base/closed (weight 1)"
 
 

@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/limits.md show what the command does."""
+"""The pages of docs/ that show what the command does tell the truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from gwproxy.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGE = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("cli.md", "limits.md"))
+PAGES = ("cli.md", "limits.md", "cors.md", "addresses.md")
+PAGE = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in PAGES)
 TRANSCRIPTS = re.findall(r"^```console\n\$ gwproxy (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SERVING = ("run", "demo")
 RUNNING = ("reload", "status", "upgrade")

@@ -114,7 +114,7 @@ def test_each_feature_that_is_not_in_force_is_told_in_one_line() -> None:
     assert {feature: each.effect for feature, each in notices.items()} == {
         "aggregations": "501", "retries": "ignored",
         "circuit breakers": "ignored", "health checks": "ignored", "balancing": "ignored", "cache": "ignored",
-        "cors": "ignored", "admin": "ignored",
+        "admin": "ignored",
     }  # fmt: skip
     assert (notices["cache"].key, notices["cache"].count) == ("routes[1].cache", 2)
     assert str(notices["cache"]).startswith("routes[1].cache and 1 more: ")

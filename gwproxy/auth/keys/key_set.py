@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, Self
 
 from gwproxy.auth.keys.jwk import from_jwk
@@ -12,6 +12,7 @@ from gwproxy.auth.keys.strict_json import read_json
 
 MOST_BYTES: Final = 256 << 10
 MOST_KEYS: Final = 100
+MOST_TOLD: Final = 3
 MOST_CANDIDATES: Final = 4
 """Keys that a token without a kid is tried with. OpenID Connect Core section 10.1 wants a kid where there are several;
 issuers that give none still publish the next key beside the last one while they change, and would be shut out then.
@@ -60,9 +61,7 @@ class KeySet:
         usable, ambiguous = _without_ambiguity(usable)
         refused += ambiguous
         if not usable:
-            more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-            why = f": {'; '.join(refused[:3])}{more}" if refused else ""
-            raise ValueError(f"the set has no usable key{why}")
+            raise ValueError(f"the set has no usable key{': ' if refused else ''}{some_of(refused)}")
         return cls(usable, refused)
 
     def find(self, kid: str | None, alg: str) -> tuple[Key, ...]:
@@ -90,6 +89,12 @@ class KeySet:
 
     def __repr__(self) -> str:
         return f"KeySet({list(self.keys)!r})"
+
+
+def some_of(reasons: Sequence[str]) -> str:
+    """The first of them and how many more there are, for one line of a log."""
+    more = f" and {len(reasons) - MOST_TOLD} more" if len(reasons) > MOST_TOLD else ""
+    return "; ".join(reasons[:MOST_TOLD]) + more
 
 
 def _place(number: int, jwk: object) -> str:

@@ -56,17 +56,16 @@ def networks(loaded: Loaded) -> Iterator[Problem]:
         try:
             parsed = ipaddress.ip_network(network)
         except ValueError as error:
-            expected = 'an address or a network such as "10.0.0.0/8"'
-            mistyped = "host bits" in str(error) and key not in loaded.templates
-            hint = _network_hint(network) if mistyped else ""
-            yield loaded.problem(
-                "bad_network", key, found=loaded.shown(key, network), expected=expected, hint=hint
-            )
+            yield no_network(loaded, key, network, error)
             continue
         if parsed.prefixlen == 0:
             hint = "name the networks of your own proxies"
             yield loaded.problem("trusts_everybody", key, found=loaded.shown(key, network), hint=hint)
 
 
-def _network_hint(network: str) -> str:
-    return f'did you mean "{ipaddress.ip_network(network, strict=False)}"?'
+def no_network(loaded: Loaded, key: Key, written: str, error: ValueError) -> Problem:
+    """What stands for a network and is none, with the one that was meant where only bits of a host are too many."""
+    expected = 'an address or a network such as "10.0.0.0/8"'
+    mistyped = "host bits" in str(error) and key not in loaded.templates
+    hint = f'did you mean "{ipaddress.ip_network(written, strict=False)}"?' if mistyped else ""
+    return loaded.problem("bad_network", key, found=loaded.shown(key, written), expected=expected, hint=hint)

@@ -68,13 +68,6 @@ def key_sets(loaded: Loaded) -> Iterator[Problem]:
             yield from _told(loaded, ("auth", name, "issuer"), method.issuer, ISSUER)
 
 
-def origins(loaded: Loaded) -> Iterator[Problem]:
-    """Origins of CORS are "*", or what browsers send: scheme, host, and a port at most (RFC 6454 section 6.2)."""
-    for index, origin in enumerate(loaded.config.cors.allow_origins if loaded.config.cors else ()):
-        if origin != "*":
-            yield from _told(loaded, ("cors", "allow_origins", index), origin, ORIGIN)
-
-
 def redirects(loaded: Loaded) -> Iterator[Problem]:
     """A redirect leads to a path of the same host, or to an http(s) address."""
     for index, route in enumerate(loaded.config.routes):

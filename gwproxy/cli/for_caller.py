@@ -1,0 +1,79 @@
+"""Who is calling, as far as a file alone can tell: keys that a running gateway fetches are not fetched here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import NoReturn
+
+from gwproxy.auth.keys.key_set import KeySet
+from gwproxy.auth.source import Watcher
+from gwproxy.errors import GatewayError
+from gwproxy.exchange import Exchange
+from gwproxy.limits.spec import LimitSpec
+from gwproxy.snapshot.callers import Provers
+from gwproxy.snapshot.credentials import SourceSpec
+from gwproxy.snapshot.types import CompiledRoute, Snapshot
+from gwproxy.steps.authenticate import Authenticate
+
+
+class NotAsked:
+    """An issuer that nobody asks for its keys."""
+
+    keys: KeySet | None = None
+
+    async def refreshed(self, kid: str | None) -> NoReturn:
+        """Never awaited."""
+        raise NotImplementedError
+
+    def watch(self, watcher: Watcher) -> None:
+        """They never change."""
+
+
+class Offline:
+    """What lives on, where nothing lives."""
+
+    def key_source(self, spec: SourceSpec) -> NotAsked:
+        """Nobody to ask."""
+        return NotAsked()
+
+
+def prover_of(snapshot: Snapshot, route: CompiledRoute) -> Authenticate | None:
+    """What proves the callers of `route`."""
+    return Provers(snapshot.auth, Offline(), None).of(route)
+
+
+def settled(outcome: object) -> str:
+    """Let go of what would have to be awaited, and say what for; empty where nothing has."""
+    if not isinstance(outcome, Awaitable):
+        return ""
+    close = getattr(outcome, "close", None)
+    if close is not None:
+        close()
+    return "a running gateway asks the issuer for the key of this token: what it proves is not known here"
+
+
+def who_of(exchange: Exchange) -> str:
+    """The caller in few words."""
+    principal = exchange.sender.principal
+    if principal is None:
+        return "anonymous"
+    facts = {
+        "role": ", ".join(principal.roles), "tier": principal.tier, "tenant": principal.tenant,
+    }  # fmt: skip
+    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    return f"{principal.id}{f' ({told})' if told else ''}, by auth.{principal.via}"
+
+
+def limits_met(exchange: Exchange, route: CompiledRoute) -> tuple[LimitSpec, ...]:
+    """The limits that this caller meets."""
+    principal = exchange.sender.principal
+    if principal is None or not route.tier_limits:
+        return route.limits
+    return dict(route.tier_limits)[principal.tier]
+
+
+def why_kept_out(error: GatewayError, wanted: str) -> str:
+    """Why somebody is not let in: what only the log says to others."""
+    if error.code == "unauthenticated":
+        return f"wants {wanted}: {error.cause}"
+    return f"wants {wanted}: the caller {error.cause}" if error.code in ("forbidden", "tier_forbidden") else ""
