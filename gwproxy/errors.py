@@ -36,6 +36,7 @@ class Phase(enum.Enum):
 WORDS: Final[dict[str, tuple[int, str]]] = {
     "bad_request": (400, "Bad Request"),
     "ambiguous_path": (400, "Ambiguous Path"),
+    "unsupported_version": (400, "Unsupported API Version"),
     "unauthenticated": (401, "Authentication Required"),
     "forbidden": (403, "Forbidden"),
     "tier_forbidden": (403, "Forbidden"),
@@ -43,6 +44,7 @@ WORDS: Final[dict[str, tuple[int, str]]] = {
     "not_found": (404, "Not Found"),
     "method_not_allowed": (405, "Method Not Allowed"),
     "request_timeout": (408, "Request Timeout"),
+    "version_gone": (410, "API Version Gone"),
     "body_too_large": (413, "Content Too Large"),
     "uri_too_long": (414, "URI Too Long"),
     "expectation_failed": (417, "Expectation Failed"),

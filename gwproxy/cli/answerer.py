@@ -7,12 +7,16 @@ from typing import Any
 from gwproxy.config.either import requires_auth, route_at
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.routes import Aggregation, Route
+from gwproxy.config.versions import as_version, ordered
 from gwproxy.snapshot.types import CompiledRoute
 
 
 def written(loaded: Loaded, route: CompiledRoute) -> Route | Aggregation:
-    """The route as the file has it."""
-    return route_at(loaded.config, route.where)
+    """The route as the file has it; of one with versions, as it would be written for this one alone."""
+    one = route_at(loaded.config, route.where)
+    if isinstance(one, Route) and route.version is not None and route.version.name:
+        return as_version(one, route.version.name)
+    return one
 
 
 def answerer(route: Route | Aggregation) -> dict[str, Any]:
@@ -31,6 +35,8 @@ def answerer(route: Route | Aggregation) -> dict[str, Any]:
     if route.redirect is not None:
         to, status = route.redirect.to, route.redirect.status
         return {"kind": "redirect", "status": status, "to": to, "says": f"redirect {status} to {to}"}
+    if route.service is None:
+        return {"kind": "versions", "says": f"one of {', '.join(ordered(route.versions))}"}
     path = service_path(route)
     return {
         "kind": "service",

@@ -32,7 +32,8 @@ def lost(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, winner: Compile
     """Every route whose path matches but that does not answer, the best first."""
     lines: list[str] = []
     for route in contenders(snapshot, exchange):
-        if route is winner:
+        if winner is not None and route.where == winner.where:
+            # It is the same route, perhaps in another of its versions.
             continue
         reason = mismatch(route, exchange) or _refuses_path(route, winner) or _outranked(route, winner)
         told = where(loaded, route)
@@ -53,9 +54,14 @@ def contenders(snapshot: Snapshot, exchange: Exchange) -> list[CompiledRoute]:
     matching = [
         route
         for route in snapshot.routes
-        if table & _names(route) and _accepts(route.pattern, segments, ignore)
+        if _is_matched(route) and table & _names(route) and _accepts(route.pattern, segments, ignore)
     ]
     return sorted(matching, key=_place_in_line)
+
+
+def _is_matched(route: CompiledRoute) -> bool:
+    """Whether the router has it: of a route's versions it has one on the route's own path."""
+    return route.version is None or route.version.matched
 
 
 def _names(route: CompiledRoute) -> set[str]:

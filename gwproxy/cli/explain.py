@@ -57,6 +57,8 @@ def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
         yield name, value
     if told.route:
         yield "route", f"{told.route['key']}  {told.route['says']}  ({told.route['at']})"
+    if told.version:
+        yield "version", told.version
     for name, value in told.params.items():
         yield "param", f"{name} = {value}"
     if told.route:

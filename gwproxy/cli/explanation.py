@@ -11,6 +11,7 @@ from gwproxy.cli.contenders import hints, lost, where
 from gwproxy.cli.for_caller import limits_met, prover_of, settled, who_of, why_kept_out
 from gwproxy.cli.for_cors import leave, lets_in, preflight_of, who_is_let_in, who_may_read
 from gwproxy.cli.for_route import not_in_force_for
+from gwproxy.cli.versions import said
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.units import Duration, Size
 from gwproxy.deadlines import NEVER
@@ -20,6 +21,7 @@ from gwproxy.exchange import Exchange, Sender
 from gwproxy.limits.spec import EVERYBODY, LimitSpec
 from gwproxy.snapshot.order import Means, Up, checks_of
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
+from gwproxy.snapshot.versions import versioned
 from gwproxy.steps.addresses import denied, door_of
 from gwproxy.steps.protect import too_large
 from gwproxy.wire.receiver import Receiver
@@ -35,6 +37,7 @@ class Explanation:
     why: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     route: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
     params: dict[str, str] = field(default_factory=dict)
     who: str = "anonymous"
     cors: str = ""
@@ -63,7 +66,8 @@ def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes, address: str = "
     exchange = Exchange(head, Sender(address, b"http", head.authority), 0.0)
     try:
         asked = preflight_of(snapshot, exchange)
-        matched = asked or snapshot.router.match(head.host, exchange.method, exchange.path, head.fields)
+        match = versioned(snapshot.router.match, snapshot.versions)
+        matched = asked or match(head.host, exchange.method, exchange.path, head.fields)
     except GatewayError as error:
         if address and not lets_in(snapshot.nowhere, address):
             return refusal(denied(), f"addresses lets {address} in nowhere")
@@ -102,6 +106,7 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
     except GatewayError as error:
         told = refusal(error, _why_refused(loaded, route, error, auth_of(as_written)))
     told.route = where(loaded, route)
+    told.version = said(route, exchange)
     told.params = _params(exchange, route)
     told.answer = answer
     told.max_body = str(Size(route.max_body))

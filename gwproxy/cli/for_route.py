@@ -20,7 +20,7 @@ def not_in_force_for(config: Config, route: CompiledRoute) -> list[Notice]:
         names = {part.service for part in one.parts}
         config = replace(config, routes=(), aggregations=(one,))
     else:
-        names = {one.service or ""}
+        names = {route.service}
         config = replace(config, routes=(one,), aggregations=())
     services = {name: service for name, service in config.services.items() if name in names}
     gateway = replace(config.gateway, workers=1)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from gwproxy.cli.answerer import answerer, auth_of, written
 from gwproxy.cli.told import as_json, usable
+from gwproxy.cli.versions import ends, listed, names, version_fields
 from gwproxy.config.loaded import Loaded
 from gwproxy.snapshot.types import CompiledRoute
 
@@ -26,7 +27,7 @@ UNBOUNDED = 10_000
 def routes(file: Path, json_: bool) -> None:
     """List the routes and aggregations of FILE: host by host, and in each the one first that wins over those below."""
     loaded, snapshot = usable(file)
-    rows = [_row(loaded, host, route) for host, route in _in_order(snapshot.routes)]
+    rows = [_row(loaded, host, route) for host, route in _in_order(snapshot.routes) if listed(route)]
     if json_:
         click.echo(as_json(rows))
         return
@@ -55,14 +56,18 @@ def _candidate_rank(route: CompiledRoute) -> tuple[int, bool, int]:
 
 
 def _row(loaded: Loaded, host: str, route: CompiledRoute) -> dict[str, Any]:
-    place = loaded.places.find(route.where)
+    one = written(loaded, route)
+    version = version_fields(loaded, route, one)
+    where = route.where if version is None else (*route.where, "versions", version["name"])
+    place = loaded.places.find(where)
     return {
         "host": host or "*",
         "methods": list(route.methods),
         "path": route.template,
         "headers": {name.decode(): value.decode() for name, value in route.conditions},
-        **answerer(written(loaded, route)),
-        "auth": auth_of(written(loaded, route)),
+        **answerer(one),
+        "version": version,
+        "auth": auth_of(one),
         "closed": route.closed,
         "maintenance": route.maintenance,
         "key": route.key,
@@ -88,5 +93,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     conditions = "".join(f" [{name}: {value}]" for name, value in row["headers"].items())
     answered = row["says"] + (" (maintenance)" if row["maintenance"] else "")
+    if row["version"]:
+        conditions += names(row["version"])
+        answered += ends(row["version"])
     at = f"{row['file']}:{row['line']}"
     return row["host"], ",".join(row["methods"]), row["path"] + conditions, "→", answered, row["auth"], at

@@ -20,6 +20,7 @@ from gwproxy.config.rules import (
     services,
     ties,
     urls,
+    versions,
 )
 
 Rule = Callable[[Loaded], Iterator[Problem]]
@@ -62,6 +63,10 @@ OF_ONE_FILE: Final[tuple[Rule, ...]] = (
     paths.cache_tags,
     paths.part_paths,
     paths.strip_prefixes,
+    versions.sources,
+    versions.prefix,
+    versions.dates,
+    versions.paths,
     ties.ties,
 )
 RULES: Final[tuple[Rule, ...]] = (
@@ -73,6 +78,9 @@ RULES: Final[tuple[Rule, ...]] = (
     references.authenticators,
     auth.authentication,
     auth.tiers,
+    versions.places,
+    versions.default,
+    versions.services,
 )
 
 

@@ -14,10 +14,19 @@ from gwproxy.config.units import Duration, Size
 
 
 class Choice(NamedTuple):
-    """Keys of one table of which at most one may be written; exactly one where it is required."""
+    """Keys of one table of which at most one may be written; exactly one where it is required.
+
+    `unless`: keys with which none of them is required any more.
+    """
 
     keys: tuple[str, ...]
     required: bool = False
+    unless: tuple[str, ...] = ()
+
+    @property
+    def enough(self) -> tuple[str, ...]:
+        """The keys of which one must be there, where any must."""
+        return self.keys + self.unless
 
 
 def says(text: str) -> Meta:

@@ -15,7 +15,7 @@ import msgspec.inspect as mi
 from gwproxy.config.describe import bounds, describe, is_secret, members, peel
 from gwproxy.config.forms import Choice
 from gwproxy.config.schema import Config
-from gwproxy.config.units import DURATION_PATTERN, SIZE_PATTERN, Duration, plain
+from gwproxy.config.units import DATE_PATTERN, DURATION_PATTERN, SIZE_PATTERN, Duration, plain
 from gwproxy.config.walk import type_info
 
 Schema = dict[str, Any]
@@ -73,7 +73,10 @@ def _together(cls: type) -> Schema:
     choices: tuple[Choice, ...] = getattr(cls, "choices", ())
     rules: list[Schema] = []
     for choice in choices:
-        if choice.required:
+        if choice.unless:
+            rules += [{"not": {"required": list(pair)}} for pair in combinations(choice.keys, 2)]
+            rules.append({"anyOf": [{"required": [key]} for key in choice.enough]})
+        elif choice.required:
             rules.append({"oneOf": [{"required": [key]} for key in choice.keys]})
         else:
             rules += [{"not": {"required": list(pair)}} for pair in combinations(choice.keys, 2)]
@@ -109,7 +112,8 @@ def _schema(type_: mi.Type, definitions: dict[str, Schema]) -> Schema:
         case mi.DictType():
             names = _plain_string(peel(bare.key_type)[0])
             values = _schema(bare.value_type, definitions)
-            return {"type": "object", "propertyNames": names, "additionalProperties": values}
+            least = {name: extra[name] for name in ("minProperties",) if name in extra}
+            return {"type": "object", "propertyNames": names, "additionalProperties": values} | least
         case mi.VarTupleType():
             array: Schema = {"type": "array", "items": _schema(bare.item_type, definitions)}
             return array | {name: extra[name] for name in ("minItems",) if name in extra}
@@ -120,6 +124,8 @@ def _schema(type_: mi.Type, definitions: dict[str, Schema]) -> Schema:
             return {"title": describe(bare)} | _unit(bare, extra)
         case mi.StrType():
             return {key: extra[key] for key in ("title",) if key in extra} | _string(bare)
+        case mi.DateType():
+            return {"title": extra["title"]} | _or_placeholder({"type": "string", "pattern": DATE_PATTERN})
     return _or_placeholder(_value(bare))
 
 
@@ -185,4 +191,6 @@ def type_words(type_: mi.Type) -> str:
             return f"{'whole ' if isinstance(bare, mi.IntType) else ''}number{bounds(bare)}"
         case mi.BoolType():
             return "true or false"
+        case mi.DateType():
+            return "date"
     return "string"

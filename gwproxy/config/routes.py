@@ -11,6 +11,7 @@ from gwproxy.config.callers import Limit
 from gwproxy.config.cors import Cors
 from gwproxy.config.forms import SOME, Choice, HeaderName, HeaderValue, Name, Path, Text, Timeout, Word, says
 from gwproxy.config.units import Duration, Size
+from gwproxy.config.versions import Versions
 
 
 class Respond(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,7 +102,9 @@ class Route(RouteDefaults, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     choices: ClassVar[tuple[Choice, ...]] = (
         *RouteDefaults.choices,
-        Choice(("service", "respond", "redirect"), required=True),
+        Choice(("service", "respond", "redirect"), required=True, unless=("versions",)),
+        Choice(("respond", "versions")),
+        Choice(("redirect", "versions")),
         Choice(("strip_prefix", "service_path")),
     )
 
@@ -112,6 +115,7 @@ class Route(RouteDefaults, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = None
     respond: Annotated[Respond | None, says("A fixed answer.")] = None
     redirect: Annotated[Redirect | None, says("An answer that names another place.")] = None
+    versions: Versions = {}
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

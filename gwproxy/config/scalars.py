@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec.inspect as mi
@@ -12,7 +13,7 @@ import msgspec.inspect as mi
 from gwproxy.config.describe import peel
 from gwproxy.config.placeholders import expand, has_placeholder
 from gwproxy.config.problems import show
-from gwproxy.config.units import Duration, Size
+from gwproxy.config.units import DATE_PATTERN, Duration, Size
 
 TRUTH: Final = {"true": True, "false": False}
 
@@ -107,6 +108,20 @@ def _unit(bare: mi.CustomType, extra: dict[str, Any], value: object, templated: 
     return measured
 
 
+def _date(bare: mi.DateType, _: dict[str, Any], value: object, templated: bool) -> date:
+    """A day, as TOML's own or as a string; a time of day says more than is meant."""
+    if isinstance(value, str):
+        if re.match(DATE_PATTERN, value) is None or value.endswith("\n"):
+            raise Misfit("wrong_form")
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise Misfit("bad_date") from None
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise Misfit("wrong_type")
+    return value
+
+
 def _integral(value: object) -> object:
     """JSON Schema calls 2.0 an integer, so it is one here too."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -140,4 +155,5 @@ CONVERTERS: Final[dict[type[mi.Type], Callable[[Any, dict[str, Any], object, boo
     mi.BoolType: _boolean,
     mi.LiteralType: _literal,
     mi.CustomType: _unit,
+    mi.DateType: _date,
 }

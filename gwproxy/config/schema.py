@@ -30,6 +30,7 @@ from gwproxy.config.forms import (
 from gwproxy.config.routes import Aggregation, Cache, Part, Redirect, Respond, Route, RouteDefaults
 from gwproxy.config.services import CircuitBreaker, HealthCheck, Pool, Service, ServiceDefaults, Target, Tls
 from gwproxy.config.units import Duration, Size
+from gwproxy.config.versions import Version, Versioning
 
 __all__ = [
     "Addresses",
@@ -66,6 +67,8 @@ __all__ = [
     "Target",
     "Tier",
     "Tls",
+    "Version",
+    "Versioning",
 ]
 
 
@@ -199,6 +202,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tiers: Annotated[dict[Name, Tier], says("What one caller of each tier may use in all.")] = {}
     limits: Annotated[Limits, says("Limits that stand on no service and no route.")] = field(
         default_factory=Limits
+    )
+    versioning: Annotated[Versioning, says("How callers say which version of an API they want.")] = field(
+        default_factory=Versioning
     )
     services: Annotated[dict[Name, Service], says("What is behind.")] = {}
     routes: Annotated[tuple[Route, ...], says("What callers may ask.")] = ()

@@ -7,6 +7,7 @@ import re
 from typing import Final, Self
 
 DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
+DATE_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 SIZE_PATTERN: Final = r"^[0-9]+(B|KiB|MiB|GiB)$"
 
 # The largest first, so that str() finds the shortest way to write a value.

@@ -56,7 +56,7 @@ class Walk:
             case mi.StructType():
                 return self._struct(bare, _table(value), key)
             case mi.DictType():
-                return self._dict(bare, _table(value), key)
+                return self._dict(bare, _table(value), key, extra.get("minProperties", 0))
             case mi.VarTupleType():
                 return self._tuple(bare, value, key, extra.get("minItems", 0))
             case mi.UnionType():
@@ -105,8 +105,8 @@ class Walk:
             if len(found) > 1:
                 self.unsound.add((*key, found[1]))
                 self._add("conflicting_keys", (*key, found[1]), hint=f"write only one of {', '.join(found)}")
-            elif choice.required and not found and meant.isdisjoint(choice.keys):
-                self._add("missing_key", key, f"one of {', '.join(choice.keys)}")
+            elif choice.required and not meant.union(table).intersection(choice.enough):
+                self._add("missing_key", key, f"one of {', '.join(choice.enough)}")
         pairs: tuple[tuple[str, ...], ...] = getattr(cls, "together", ())
         for pair in pairs:
             lacking = [name for name in pair if name not in table]
@@ -114,7 +114,9 @@ class Walk:
                 self.unsound.add((*key, lacking[0]))
                 self._add("missing_key", (*key, lacking[0]), hint=f"{' and '.join(pair)} go together")
 
-    def _dict(self, type_: mi.DictType, table: dict[str, object], key: Key) -> dict[str, Any]:
+    def _dict(self, type_: mi.DictType, table: dict[str, object], key: Key, least: int) -> dict[str, Any]:
+        if len(table) < least:
+            raise Misfit("wrong_form", expected="at least one entry", found="an empty table")
         for name in table:
             try:
                 scalar(type_.key_type, name, {})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from gwproxy.deadlines import Wheel
@@ -14,11 +16,12 @@ from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.replies import fixed
 from gwproxy.snapshot.callers import KeySources, Plans, Provers, Store
-from gwproxy.snapshot.entrance import Entrance, Matched, Shared
+from gwproxy.snapshot.entrance import Entrance, Match, Shared
 from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
+from gwproxy.snapshot.versions import versioned
 from gwproxy.steps.forward import Forward
-from gwproxy.wire.fields import Fields
+from gwproxy.steps.version import Clock, VersionedForward
 
 SLICE = 500
 """Routes bound between two yields."""
@@ -27,9 +30,6 @@ Responder = Callable[[Exchange], Reply | Waiter | Coroutine[Any, Any, Any]]
 """The reply itself, or what must be waited for; `Conclude` makes a reply of what that gives."""
 
 Conclude = Callable[[Exchange, Any], Reply]
-
-Match = Callable[[bytes, bytes, bytes, Fields], Matched]
-"""Host, method, path and fields → the route that takes such a request, and the raw segments of its path."""
 
 
 class Pools(KeySources, Protocol):
@@ -81,8 +81,11 @@ class Bound:
         self.match = match
 
 
-def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
-    """Connect every route of `snapshot` to its pools, in slices of a few milliseconds; Bound is the return value."""
+def bind(snapshot: Snapshot, live: Pools, clock: Clock = time.time) -> Generator[None, None, Bound]:
+    """Connect every route of `snapshot` to its pools, in slices of a few milliseconds; Bound is the return value.
+
+    `clock` is the calendar's: seconds since 1970.
+    """
     balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
     routes: list[BoundRoute] = []
     shared = Shared()
@@ -92,7 +95,7 @@ def bind(snapshot: Snapshot, live: Pools) -> Generator[None, None, Bound]:
         tiers = {tier: plans.of(specs) for tier, specs in route.tier_limits}
         door = yield from shared.door(route)
         means = Means(
-            live, plans.of(route.limits), tiers, provers.of(route), door=door, cors=shared.policy(route)
+            live, plans.of(route.limits), tiers, provers.of(route), door, shared.policy(route), clock
         )
         checks, finishers = checks_of(route, means), finishers_of(route, means)
         routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
@@ -107,8 +110,9 @@ def _entrance(
 ) -> Generator[None, None, Match]:
     """The router's `match`, or that of an Entrance whose hidden routes go behind the others."""
     nowhere = snapshot.nowhere
+    match = versioned(snapshot.router.match, snapshot.versions)
     hidden: dict[int, CompiledRoute] = {}
-    entrance = Entrance(snapshot.router, hidden, nowhere)
+    entrance = Entrance(snapshot.router, match, hidden, nowhere)
     if nowhere is not None:
         door = yield from shared.door(nowhere)
         means = Means(live, door=door, cors=shared.policy(nowhere))
@@ -123,7 +127,7 @@ def _entrance(
             routes.append(BoundRoute(route, checks, (), policy.respond, _concluded))
             if len(routes) % SLICE == 0:
                 yield
-    return entrance.match if hidden or nowhere is not None else snapshot.router.match
+    return entrance.match if hidden or nowhere is not None else match
 
 
 def _responder(
@@ -133,7 +137,8 @@ def _responder(
         return _fixed(route.fixed), _concluded
     if route.aggregation or route.times is None:
         return _not_implemented, _concluded
-    forward = Forward(
+    make = Forward if route.version is None else partial(VersionedForward, route.version)
+    forward = make(
         route.service, balances[route.service], route.times, route.make_path, live.wheel,
         preserve_host=route.preserve_host, max_body=route.max_body,
     )  # fmt: skip

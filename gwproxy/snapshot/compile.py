@@ -7,15 +7,18 @@ from collections.abc import Generator
 from gwproxy.config.either import RouteKey, addresses_of, all_routes, cors_of, requires_auth
 from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
+from gwproxy.config.versions import PATH, prefix_of
 from gwproxy.deadlines import NEVER
 from gwproxy.egress.request import Times
 from gwproxy.snapshot.access import access_of, authenticators_of
 from gwproxy.snapshot.credentials import auth_of
+from gwproxy.snapshot.family import Family, family_of
 from gwproxy.snapshot.limits import failures_of, limits_of, tier_limits_of
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, Snapshot
+from gwproxy.snapshot.versions import Versions
 from gwproxy.telemetry.secrets import folded, secret_names
 from gwproxy.wire.pattern import parse_pattern
 
@@ -40,14 +43,16 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     router = Router(ignore_trailing_slash=config.gateway.trailing_slash == "ignore")
     routes: list[CompiledRoute] = []
     secret = secret_names(config.log.redact)
-    for index, (where, one) in enumerate(all_routes(config)):
-        if isinstance(one, Route):
-            compiled = _route(config, index, where, one, secret)
-        else:
-            compiled = _aggregation(config, index, where, one, secret)
-        routes.append(compiled)
-        router.add(compiled)
-        if index % SLICE == SLICE - 1:
+    versions = Versions(prefix_of(config.versioning), in_path=PATH in config.versioning.sources)
+    due = SLICE
+    for where, one in all_routes(config):
+        compiled = _compiled(config, len(routes), where, one, secret, versions)
+        routes += compiled.routes
+        for matched in compiled.matched:
+            router.add(matched)
+            versions.file(matched)
+        if len(routes) >= due:
+            due = len(routes) + SLICE
             yield
     yield from router.finish()
     services = {name: service_of(name, service) for name, service in config.services.items()}
@@ -55,8 +60,23 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
         ipv6_prefix=config.limits.ipv6_prefix,
         auth=auth_of(loaded) if config.auth.methods else None, failures=failures_of(config),
-        nowhere=_nowhere(config, len(routes)),
+        nowhere=_nowhere(config, len(routes)), versions=versions,
     )  # fmt: skip
+
+
+def _compiled(
+    config: Config, first: int, where: RouteKey, one: Route | Aggregation, secret: frozenset[str], versions: Versions
+) -> Family:
+    """What one route as written becomes: itself, or one for each of its versions."""
+    if isinstance(one, Route) and one.versions:
+        family = family_of(config.versioning, one, first, lambda route: _route(config, 0, where, route, secret))
+        versions.choosers |= family.choosers
+        return family
+    if isinstance(one, Route):
+        alone = _route(config, first, where, one, secret)
+    else:
+        alone = _aggregation(config, first, where, one, secret)
+    return Family((alone,), (alone,), {})
 
 
 def _methods(one: Route | Aggregation) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ without such rules has the router's own `match` there.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from gwproxy.config.addresses import Addresses
 from gwproxy.config.cors import Cors
@@ -19,6 +19,9 @@ from gwproxy.steps.cors import METHOD, Policy, is_preflight
 from gwproxy.wire.fields import Fields
 
 Matched = tuple[CompiledRoute, list[bytes]]
+
+Match = Callable[[bytes, bytes, bytes, Fields], Matched]
+"""Host, method, path and fields → the route that takes such a request, and the raw segments of its path."""
 
 
 def preflighted(router: Router, host: bytes, path: bytes, fields: Fields) -> Matched | None:
@@ -95,10 +98,10 @@ class Entrance:
     __slots__ = ("_hidden", "_match", "_nowhere", "_router")
 
     def __init__(
-        self, router: Router, hidden: dict[int, CompiledRoute], nowhere: CompiledRoute | None
+        self, router: Router, match: Match, hidden: dict[int, CompiledRoute], nowhere: CompiledRoute | None
     ) -> None:
         self._router = router
-        self._match = router.match
+        self._match = match
         self._hidden = hidden
         self._nowhere = nowhere
 

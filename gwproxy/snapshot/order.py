@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,7 @@ from gwproxy.steps.authorize import Authorize, TierAccess
 from gwproxy.steps.cors import Policy
 from gwproxy.steps.limit import LimitsOfTier
 from gwproxy.steps.protect import Ending, not_ending, under_maintenance
+from gwproxy.steps.version import NEVER, Clock, Telling, refuse_gone, refuse_unknown
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
 """None: go on. A Reply: stop. An awaitable of either, where the step must wait."""
@@ -41,6 +43,7 @@ class Means:
     authenticate: Authenticate | None = None
     door: Door | None = None
     cors: Policy | None = None
+    clock: Clock = time.time
 
 
 def _addresses(route: CompiledRoute, means: Means) -> Check | None:
@@ -49,6 +52,13 @@ def _addresses(route: CompiledRoute, means: Means) -> Check | None:
 
 def _readiness(route: CompiledRoute, means: Means) -> Check | None:
     return partial(not_ending, means.gateway) if route.ready_only else None
+
+
+def _version(route: CompiledRoute, means: Means) -> Check | None:
+    spec = route.version
+    if spec is None or (spec.name and spec.gone_at == NEVER):
+        return None
+    return partial(refuse_gone if spec.name else refuse_unknown, spec, means.clock)
 
 
 def _maintenance(route: CompiledRoute, means: Means) -> Check | None:
@@ -82,6 +92,7 @@ def _limits(route: CompiledRoute, means: Means) -> Check | None:
 ORDER: Final[tuple[Callable[[CompiledRoute, Means], Check | None], ...]] = (
     _addresses,
     _readiness,
+    _version,
     _maintenance,
     _authentication,
     _tier,
@@ -104,4 +115,12 @@ def finishers_of(route: CompiledRoute, means: Means) -> tuple[Finish, ...]:
         found.append(finish)
     if means.cors is not None:
         found.append(means.cors.finish)
-    return tuple(found)
+    return (*found, *_of_version(route, means))
+
+
+def _of_version(route: CompiledRoute, means: Means) -> tuple[Finish, ...]:
+    spec = route.version
+    if spec is None or not spec.name:
+        return ()
+    telling = Telling(spec, means.clock)
+    return (telling.finish_deprecated if spec.ends else telling.finish,)

@@ -22,6 +22,16 @@ def without_prefix(count: int) -> PathMaker:
     return make
 
 
+def without_segment(at: int, make: PathMaker) -> PathMaker:
+    """What `make` makes of a path that has one segment less, the one at `at`."""
+
+    def shorter(path: bytes, raw: list[bytes]) -> bytes:
+        rest = raw[:at] + raw[at + 1 :]
+        return make(b"/" + b"/".join(rest), rest)
+
+    return shorter
+
+
 def filled(service_path: str, names: dict[str, int]) -> PathMaker:
     """`service_path` with each :param, and *, replaced by what stands at its place in the caller's path.
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gwproxy.limits.spec import LimitSpec
     from gwproxy.snapshot.credentials import AuthSpec
     from gwproxy.snapshot.router import Router
+    from gwproxy.snapshot.versions import Versions
+    from gwproxy.steps.version import VersionSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class CompiledRoute:
     Exactly one of `service`, `fixed` and `aggregation` says who answers. `closed`: only known callers may ask; `auth`
     are the authenticators that are taken, and `access` what it wants of who is known. `limits` are those of anonymous
     callers, `tier_limits` of callers of each tier, "" among them.
+    Where `version` is set, this is one of several that stand for one route as written.
     """
 
     index: int
@@ -125,6 +128,7 @@ class CompiledRoute:
     tier_limits: tuple[tuple[str, tuple[LimitSpec, ...]], ...] = ()
     cors: Cors | None = None
     addresses: tuple[Addresses, ...] = ()
+    version: VersionSpec | None = None
 
     @property
     def key(self) -> str:
@@ -178,6 +182,7 @@ class Snapshot:
     services: dict[str, ServiceSpec]
     routes: tuple[CompiledRoute, ...]
     router: Router
+    versions: Versions
     ipv6_prefix: int = 64
     auth: AuthSpec | None = None
     failures: tuple[LimitSpec, ...] = ()

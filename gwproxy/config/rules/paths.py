@@ -39,14 +39,17 @@ def patterns(loaded: Loaded) -> Iterator[Problem]:
 def service_paths(loaded: Loaded) -> Iterator[Problem]:
     """What the service gets can only be made of what the route's path has."""
     for index, route in enumerate(loaded.config.routes):
-        key: Key = ("routes", index, "service_path")
-        if route.service_path is None:
-            continue
-        yield from _pattern(loaded, key, route.service_path, once=False)
-        yield from _known_params(loaded, key, params_of(route.service_path), route)
-        if is_wildcard(route.service_path) and not is_wildcard(route.path):
-            hint = "end path in /* too, or leave the * out"
-            yield loaded.problem("unknown_param", key, found='"*"', hint=hint)
+        if route.service_path is not None:
+            yield from service_path_faults(loaded, ("routes", index, "service_path"), route.service_path, route)
+
+
+def service_path_faults(loaded: Loaded, key: Key, path: str, route: Route) -> Iterator[Problem]:
+    """What a route cannot make this path of."""
+    yield from _pattern(loaded, key, path, once=False)
+    yield from _known_params(loaded, key, params_of(path), route)
+    if is_wildcard(path) and not is_wildcard(route.path):
+        hint = "end path in /* too, or leave the * out"
+        yield loaded.problem("unknown_param", key, found='"*"', hint=hint)
 
 
 def cache_tags(loaded: Loaded) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 from gwproxy.config.either import RouteKey, all_routes, hosts_of, methods_of, path_key, route_at
@@ -12,6 +13,7 @@ from gwproxy.config.routes import Aggregation, Route
 from gwproxy.config.rules.addresses import is_route_host
 from gwproxy.config.rules.paths import path_fault
 from gwproxy.config.rules.routes import is_method
+from gwproxy.config.versions import place_in_path, versioned_path
 from gwproxy.wire.pattern import STATIC, Pattern, parse_pattern
 
 _EMPTY: Final = (STATIC, b"")
@@ -32,20 +34,27 @@ def ties(loaded: Loaded) -> Iterator[Problem]:
             continue
         headers = route.headers if isinstance(route, Route) else {}
         conditions = frozenset((name.lower(), value) for name, value in headers.items())
-        pattern = _pattern(loaded, route)
         others: dict[RouteKey, str] = {}
-        for host in _hosts(route):
-            for method in _methods(route):
-                slot = slots.setdefault((host, pattern, method, len(conditions)), {})
-                for other in _held_together(slot, conditions):
-                    others.setdefault(other, host)
-                slot.setdefault(_names(conditions), {}).setdefault(conditions, key)
+        for host, pattern, method in product(_hosts(route), _patterns(loaded, route), _methods(route)):
+            slot = slots.setdefault((host, pattern, method, len(conditions)), {})
+            for other in _held_together(slot, conditions):
+                others.setdefault(other, host)
+            slot.setdefault(_names(conditions), {}).setdefault(conditions, key)
         if others:
             yield _tie(loaded, key, route, others)
 
 
-def _pattern(loaded: Loaded, route: Route | Aggregation) -> Pattern:
-    pattern, _ = parse_pattern(route.path)
+def _patterns(loaded: Loaded, route: Route | Aggregation) -> list[Pattern]:
+    """What the router gets: the path, and the same with each version in it."""
+    paths = [route.path]
+    if isinstance(route, Route) and route.versions:
+        at = place_in_path(loaded.config.versioning, route.path)
+        paths += [versioned_path(route.path, at, name) for name in route.versions if at >= 0]
+    return [_pattern(loaded, path) for path in paths]
+
+
+def _pattern(loaded: Loaded, path: str) -> Pattern:
+    pattern, _ = parse_pattern(path)
     ignored = loaded.config.gateway.trailing_slash == "ignore" and pattern[-1] == _EMPTY
     return pattern[:-1] if ignored else pattern
 
