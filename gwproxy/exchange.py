@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gwproxy.auth.principal import Principal
+    from gwproxy.auth.tenant import Tenant
     from gwproxy.wire.fields import Fields
     from gwproxy.wire.flow import Body
     from gwproxy.wire.request import RequestHead
@@ -30,8 +31,8 @@ class Sender:
     """
 
     __slots__ = (
-        "address", "at", "by", "correlation_id", "host", "known", "lines", "looped", "principal", "proto",
-        "request_id", "told", "trusted", "until", "who",
+        "address", "at", "by", "correlation_id", "host", "known", "lines", "looped", "member", "principal", "proto",
+        "request_id", "tenant", "told", "trusted", "until", "who",
     )  # fmt: skip
 
     def __init__(self, address: str = "", proto: bytes = b"http", host: bytes = b"") -> None:
@@ -54,6 +55,9 @@ class Sender:
         self.known: Sender | None = None
         self.until = 0.0
         self.by: object = None
+        # The tenant that it asks for, and the sender as one of that tenant's (steps/tenancy.py).
+        self.tenant: Tenant | None = None
+        self.member: Sender | None = None
 
     def copy(self, lines: bytes) -> Sender:
         """The same sender, of whom services are told `lines`."""
@@ -68,12 +72,17 @@ class Sender:
 
 
 class Exchange:
-    """One request and its answer. Times are monotonic seconds; 0.0 where it never came to that."""
+    """One request and its answer. Times are monotonic seconds; 0.0 where it never came to that.
+
+    `tenant` is what the request names as one, on routes that look for it, and not there on others.
+    """
+
+    tenant: Tenant | None
 
     __slots__ = (
         "answered_by", "body", "bytes_in", "bytes_out", "caller", "code", "connect_s", "correlation_id", "ended",
         "error", "first_byte", "head", "limits", "method", "path", "query", "raw", "refused_by", "request_id",
-        "reused", "route", "sender", "sent", "service", "started", "status", "target", "tries", "waited_s",
+        "reused", "route", "sender", "sent", "service", "started", "status", "target", "tenant", "tries", "waited_s",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, sender: Sender, started: float) -> None:

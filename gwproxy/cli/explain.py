@@ -63,6 +63,8 @@ def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
         yield "param", f"{name} = {value}"
     if told.route:
         yield "who", told.who
+    if told.tenant:
+        yield "tenant", told.tenant
     for rule in told.addresses:
         yield "addresses", rule
     if told.cors:

@@ -8,7 +8,15 @@ from typing import Any
 
 from gwproxy.cli.answerer import answerer, auth_of, written
 from gwproxy.cli.contenders import hints, lost, where
-from gwproxy.cli.for_caller import limits_met, prover_of, settled, who_of, why_kept_out
+from gwproxy.cli.for_caller import (
+    limits_met,
+    prover_of,
+    service_for,
+    settled,
+    tenant_of,
+    who_of,
+    why_kept_out,
+)
 from gwproxy.cli.for_cors import leave, lets_in, preflight_of, who_is_let_in, who_may_read
 from gwproxy.cli.for_route import not_in_force_for
 from gwproxy.cli.versions import said
@@ -40,6 +48,7 @@ class Explanation:
     version: str = ""
     params: dict[str, str] = field(default_factory=dict)
     who: str = "anonymous"
+    tenant: str = ""
     cors: str = ""
     addresses: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
@@ -114,10 +123,11 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
     told.cors = who_may_read(loaded, exchange, route)
     told.addresses = list(who_is_let_in(loaded, route))
     told.who = who_of(exchange)
+    told.tenant = tenant_of(exchange)
     told.limits = [_limit(spec) for spec in limits_met(exchange, route)]
     told.not_in_force = [str(notice) for notice in not_in_force_for(loaded.config, route)]
     if route.service and route.times is not None:
-        told.asks = list(_asks(exchange, route, snapshot.services[route.service]))
+        told.asks = list(_asks(exchange, route, service_for(snapshot, exchange, route)))
         told.timeouts = _timeouts(route.times)
     return told
 
@@ -125,7 +135,9 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
 def _pass_checks(snapshot: Snapshot, exchange: Exchange, route: CompiledRoute) -> str:
     """Raise what the route's own checks, or its responder, would. What of it cannot be told here, else nothing."""
     door = door_of(route.addresses) if exchange.sender.address else None
-    for check in checks_of(route, Means(Up(), door=door, authenticate=prover_of(snapshot, route))):
+    tenants = snapshot.tenancy.tenants if snapshot.tenancy is not None else {}
+    means = Means(Up(), door=door, authenticate=prover_of(snapshot, route), tenants=tenants)
+    for check in checks_of(route, means):
         unknown = settled(check(exchange))
         if unknown:
             return unknown

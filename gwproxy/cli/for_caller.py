@@ -12,8 +12,9 @@ from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.snapshot.callers import Provers
 from gwproxy.snapshot.credentials import SourceSpec
-from gwproxy.snapshot.types import CompiledRoute, Snapshot
+from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot
 from gwproxy.steps.authenticate import Authenticate
+from gwproxy.steps.limit import kind_of
 
 
 class NotAsked:
@@ -64,12 +65,24 @@ def who_of(exchange: Exchange) -> str:
     return f"{principal.id}{f' ({told})' if told else ''}, by auth.{principal.via}"
 
 
+def tenant_of(exchange: Exchange) -> str:
+    """The tenant that the request is served for, with its plan; empty where it is for none."""
+    tenant = exchange.sender.tenant
+    return "" if tenant is None else f"{tenant.name}{f' (plan {tenant.plan})' if tenant.plan else ''}"
+
+
+def service_for(snapshot: Snapshot, exchange: Exchange, route: CompiledRoute) -> ServiceSpec:
+    """The service of a route, with the targets that this request's tenant has."""
+    tenant = exchange.sender.tenant
+    own = snapshot.tenancy.own.get(route.service, {}) if snapshot.tenancy is not None else {}
+    everybodys = snapshot.services[route.service]
+    return everybodys if tenant is None else own.get(tenant.name, everybodys)
+
+
 def limits_met(exchange: Exchange, route: CompiledRoute) -> tuple[LimitSpec, ...]:
     """The limits that this caller meets."""
-    principal = exchange.sender.principal
-    if principal is None or not route.tier_limits:
-        return route.limits
-    return dict(route.tier_limits)[principal.tier]
+    by_kind = {(tier, plan): specs for tier, plan, specs in route.caller_limits}
+    return by_kind.get(kind_of(exchange), route.limits)
 
 
 def why_kept_out(error: GatewayError, wanted: str) -> str:

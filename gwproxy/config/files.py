@@ -16,7 +16,7 @@ from gwproxy.config.scan import Scan, ScanError
 
 # Tables that only hold names: each file may add to them.
 NAMESPACES: Final[frozenset[Key]] = frozenset(
-    {("services",), ("roles",), ("tiers",), ("auth",), ("defaults",)}
+    {("services",), ("roles",), ("tiers",), ("auth",), ("defaults",), ("tenants",), ("plans",)}
 )
 # Arrays that go on from file to file.
 CONCATENATED: Final[frozenset[Key]] = frozenset({("include",), ("routes",), ("aggregations",)})

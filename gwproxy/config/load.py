@@ -25,7 +25,7 @@ from gwproxy.config.walk import Walk, type_info
 __all__ = ["Loaded", "load", "loads"]
 
 # Where one of these is no table at all, every reference to it would seem wrong.
-ROOMS: Final = (("services",), ("roles",), ("tiers",), ("auth",))
+ROOMS: Final = (("services",), ("roles",), ("tiers",), ("auth",), ("tenants",), ("plans",))
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Loaded:

@@ -10,6 +10,7 @@ from gwproxy.config.addresses import Addresses
 from gwproxy.config.callers import Limit
 from gwproxy.config.cors import Cors
 from gwproxy.config.forms import SOME, Choice, HeaderName, HeaderValue, Name, Path, Text, Timeout, Word, says
+from gwproxy.config.tenants import Need
 from gwproxy.config.units import Duration, Size
 from gwproxy.config.versions import Versions
 
@@ -78,6 +79,7 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     auth: Annotated[
         Annotated[tuple[Name, ...], SOME], says("Which [auth.NAME] are taken here; all when left out.")
     ] = ()
+    tenant: Annotated[Need | None, says("What is done about tenants here; as [tenancy] need when left out.")] = None
     rate_limit: Annotated[Text | None, says("Which of the service's rate_limits each caller has here.")] = (
         None
     )
@@ -156,6 +158,7 @@ class Aggregation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     auth: Annotated[
         Annotated[tuple[Name, ...], SOME], says("Which [auth.NAME] are taken here; all when left out.")
     ] = ()
+    tenant: Annotated[Need | None, says("What is done about tenants here; as [tenancy] need when left out.")] = None
     parts: Annotated[Annotated[tuple[Part, ...], SOME], says("The requests that it is made of.")]
     merge: Annotated[
         Text | None,

@@ -29,6 +29,7 @@ from gwproxy.config.forms import (
 )
 from gwproxy.config.routes import Aggregation, Cache, Part, Redirect, Respond, Route, RouteDefaults
 from gwproxy.config.services import CircuitBreaker, HealthCheck, Pool, Service, ServiceDefaults, Target, Tls
+from gwproxy.config.tenants import Plan, Tenancy, Tenant, TenantName
 from gwproxy.config.units import Duration, Size
 from gwproxy.config.versions import Version, Versioning
 
@@ -206,6 +207,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     versioning: Annotated[Versioning, says("How callers say which version of an API they want.")] = field(
         default_factory=Versioning
     )
+    tenancy: Annotated[Tenancy | None, says("How a request says which tenant it is for.")] = None
+    tenants: Annotated[dict[TenantName, Tenant], says("Customers of a product that has several.")] = {}
+    plans: Annotated[dict[Name, Plan], says("What tenants may use, all callers of one together.")] = {}
     services: Annotated[dict[Name, Service], says("What is behind.")] = {}
     routes: Annotated[tuple[Route, ...], says("What callers may ask.")] = ()
     aggregations: Annotated[

@@ -110,4 +110,11 @@ class Service(ServiceDefaults, frozen=True, forbid_unknown_fields=True, kw_only=
         Text | None,
         says("Its one address: http, https, or http+unix:///path/to.sock, with an optional base path."),
     ] = None
+    tenant_url: Annotated[
+        Text | None,
+        says(
+            "Address of the targets that tenants have of their own ([tenants.NAME] dedicated), with {tenant} in it and "
+            "perhaps {service}."
+        ),
+    ] = None
     targets: Annotated[Annotated[tuple[Target, ...], SOME], says("Its addresses, where it has several.")] = ()

@@ -12,7 +12,9 @@ from typing import Final
 from gwproxy.exchange import Exchange
 
 LONGEST: Final = 40
-WRITTEN: Final = "write an address (203.0.113.7, 2001:db8::1), the id of a principal, id:ID or header:NAME=VALUE"
+WRITTEN: Final = (
+    "write an address (203.0.113.7, 2001:db8::1), the id of a principal, id:ID, tenant:NAME or header:NAME=VALUE"
+)
 # What the rules of a field let through (RFC 9110 section 5.1 and 5.5).
 _HEADER: Final = re.compile(rb"header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=[\t ]*([\t\x20-\x7e\x80-\xff]+)")
 Who = Callable[[Exchange], str]
@@ -23,6 +25,8 @@ def who_by(by: str, ipv6_prefix: int) -> Who | None:
     """What names a caller for a limit that says `by`; None where that is the principal."""
     if by == "address":
         return partial(by_address, ipv6_prefix)
+    if by == "tenant":
+        return _by_tenant
     if not by.startswith("header:"):
         return None
     name = by.removeprefix("header:").lower()
@@ -45,6 +49,11 @@ def by_address(ipv6_prefix: int, exchange: Exchange) -> str:
     return sender.at
 
 
+def _by_tenant(exchange: Exchange) -> str:
+    tenant = exchange.sender.tenant
+    return f"t:{tenant.name}" if tenant is not None else ""
+
+
 def of_id(principal: str) -> str:
     """The name of a principal."""
     if len(principal) <= LONGEST and principal.isascii() and principal.isalnum():
@@ -62,6 +71,8 @@ def who_is(written: str, ipv6_prefix: int) -> str:
         header = _HEADER.fullmatch(written.encode("utf-8", "surrogateescape"))
         if header is not None and (value := header[2].strip(b"\t ")):
             return _of_value(header[1].decode().lower(), value)
+        if written.startswith("tenant:"):
+            return f"t:{written.removeprefix('tenant:')[:63]}"
         if written.startswith(("id:", "header:")):
             return _of_written(written, written.removeprefix("id:"))
         return f"a:{network_of(str(ipaddress.ip_address(written)), ipv6_prefix)}"

@@ -11,6 +11,8 @@ from gwproxy.limits.spec import LimitSpec
 from gwproxy.limits.told import SECOND_US
 from gwproxy.replies import PROBLEM, date_line, problem, status_line
 
+EXCEEDED: Final = "Rate limit exceeded"
+TENANT: Final = "Tenant rate limit exceeded"
 _ID: Final = b"@"
 """Stands where the id of a request comes: no id, no limit's name and no sentence has it."""
 
@@ -38,8 +40,8 @@ class Refusal:
     def __init__(self, spec: LimitSpec) -> None:
         self._spec = spec
         self._error = GatewayError(
-            "rate_limited", "Rate limit exceeded", phase=Phase.POLICY, cause=f"limit {spec.key}",
-            members={"limit": spec.name},
+            "rate_limited", TENANT if spec.key.startswith("plan:") else EXCEEDED, phase=Phase.POLICY,
+            cause=f"limit {spec.key}", members={"limit": spec.name},
         )  # fmt: skip
         body = problem(self._error, _ID).body
         assert isinstance(body, bytes)

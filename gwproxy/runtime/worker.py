@@ -109,8 +109,11 @@ class Worker:
     def forget(self) -> None:
         """What was prepared last will not be served: let go of what was opened for it."""
         self.live.forget_used()
-        for spec in self.server.bound.snapshot.services.values():
+        snapshot = self.server.bound.snapshot
+        for spec in snapshot.all_services():
             self.live.pools(spec)
+        for source in snapshot.auth.sources() if snapshot.auth is not None else ():
+            self.live.key_source(source)
         self.live.retire_unused()
 
     async def reload(self, loaded: Loaded) -> None:

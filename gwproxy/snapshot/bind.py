@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -86,19 +86,22 @@ def bind(snapshot: Snapshot, live: Pools, clock: Clock = time.time) -> Generator
 
     `clock` is the calendar's: seconds since 1970.
     """
-    balances = {name: RoundRobin(live.pools(spec)) for name, spec in snapshot.services.items()}
+    balances = _balances(snapshot.services, live)
+    own = snapshot.tenancy.own if snapshot.tenancy is not None else {}
+    of_tenants = {service: _balances(specs, live) for service, specs in own.items()}
     routes: list[BoundRoute] = []
     shared = Shared()
     plans = Plans(live.limits, snapshot.ipv6_prefix)
     provers = Provers(snapshot.auth, live, plans.of(snapshot.failures))
+    tenants = snapshot.tenancy.tenants if snapshot.tenancy is not None else {}
     for route in snapshot.routes:
-        tiers = {tier: plans.of(specs) for tier, specs in route.tier_limits}
+        callers = {(tier, plan): plans.of(specs) for tier, plan, specs in route.caller_limits}
         door = yield from shared.door(route)
         means = Means(
-            live, plans.of(route.limits), tiers, provers.of(route), door, shared.policy(route), clock
+            live, plans.of(route.limits), callers, provers.of(route), door, shared.policy(route), clock, tenants
         )
         checks, finishers = checks_of(route, means), finishers_of(route, means)
-        routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, live)))
+        routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, of_tenants, live)))
         if len(routes) % SLICE == 0:
             yield
     match = yield from _entrance(snapshot, shared, routes, live)
@@ -130,8 +133,15 @@ def _entrance(
     return entrance.match if hidden or nowhere is not None else match
 
 
+Balances = dict[str, RoundRobin[Pool]]
+
+
+def _balances(specs: Mapping[str, ServiceSpec], live: Pools) -> Balances:
+    return {name: RoundRobin(live.pools(spec)) for name, spec in specs.items()}
+
+
 def _responder(
-    route: CompiledRoute, balances: dict[str, RoundRobin[Pool]], live: Pools
+    route: CompiledRoute, balances: Balances, of_tenants: Mapping[str, Balances], live: Pools
 ) -> tuple[Responder, Conclude]:
     if route.fixed is not None:
         return _fixed(route.fixed), _concluded
@@ -141,6 +151,7 @@ def _responder(
     forward = make(
         route.service, balances[route.service], route.times, route.make_path, live.wheel,
         preserve_host=route.preserve_host, max_body=route.max_body,
+        of_tenants=of_tenants.get(route.service) if route.tenant is not None else None,
     )  # fmt: skip
     return forward.respond, forward.conclude
 

@@ -13,11 +13,12 @@ from gwproxy.egress.request import Times
 from gwproxy.snapshot.access import access_of, authenticators_of
 from gwproxy.snapshot.credentials import auth_of
 from gwproxy.snapshot.family import Family, family_of
-from gwproxy.snapshot.limits import failures_of, limits_of, tier_limits_of
+from gwproxy.snapshot.limits import failures_of, limits_of, limits_of_callers
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
-from gwproxy.snapshot.types import CompiledRoute, FixedReply, Snapshot
+from gwproxy.snapshot.tenants import need_of, tenancy_of, tenant_of_route
+from gwproxy.snapshot.types import CompiledRoute, FixedReply, LimitsOfCallers, Snapshot
 from gwproxy.snapshot.versions import Versions
 from gwproxy.telemetry.secrets import folded, secret_names
 from gwproxy.wire.pattern import parse_pattern
@@ -60,6 +61,7 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
         ipv6_prefix=config.limits.ipv6_prefix,
         auth=auth_of(loaded) if config.auth.methods else None, failures=failures_of(config),
+        tenancy=tenancy_of(config),
         nowhere=_nowhere(config, len(routes)), versions=versions,
     )  # fmt: skip
 
@@ -116,7 +118,8 @@ def _route(
         max_body=int(config.gateway.max_request_body if limit is None else limit),
         times=_times(service, route) if service is not None else None,
         limits=() if where[0] == "gateway" else limits_of(config, route),
-        tier_limits=() if where[0] == "gateway" else tier_limits_of(config, route),
+        caller_limits=() if where[0] == "gateway" else _limits_of_callers(config, where, route),
+        tenant=tenant_of_route(config, where, route, names),
         cors=cors_of(config, where, route),
         addresses=addresses_of(config, where, route),
     )  # fmt: skip
@@ -131,10 +134,15 @@ def _aggregation(
         conditions=(), names=names, aggregation=True, logged=one.access_log, secrets=_secrets(names, secret),
         closed=requires_auth(one), auth=authenticators_of(config, one), access=access_of(config, one),
         max_body=int(config.gateway.max_request_body),
-        limits=limits_of(config, one), tier_limits=tier_limits_of(config, one),
+        limits=limits_of(config, one), caller_limits=_limits_of_callers(config, where, one),
+        tenant=tenant_of_route(config, where, one, names),
         cors=cors_of(config, where, one),
         addresses=addresses_of(config, where, one),
     )  # fmt: skip
+
+
+def _limits_of_callers(config: Config, where: RouteKey, one: Route | Aggregation) -> LimitsOfCallers:
+    return limits_of_callers(config, one, tenants=need_of(config, where, one) != "ignored")
 
 
 def _nowhere(config: Config, index: int) -> CompiledRoute | None:

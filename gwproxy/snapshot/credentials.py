@@ -64,6 +64,12 @@ class AuthSpec:
     identities: Identities
     realm: str
 
+    def sources(self) -> Iterator[SourceSpec]:
+        """All that keys are fetched from."""
+        for method in self.methods.values():
+            if isinstance(method, JwtSpec) and isinstance(method.keys, SourceSpec):
+                yield method.keys
+
 
 def auth_of(loaded: Loaded) -> AuthSpec:
     """[auth], decided. Only for what `unusable_keys` has nothing against."""

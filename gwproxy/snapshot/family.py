@@ -21,6 +21,7 @@ from gwproxy.config.versions import (
     successor_of,
 )
 from gwproxy.snapshot.template import without_segment
+from gwproxy.snapshot.tenants import with_segment
 from gwproxy.snapshot.types import Access, CompiledRoute
 from gwproxy.snapshot.versions import Chooser
 from gwproxy.steps.asked import Source, source_of
@@ -78,7 +79,7 @@ def _chooser(routes: Mapping[str, CompiledRoute], sources: tuple[Source, ...], o
 def _refusing(route: CompiledRoute) -> CompiledRoute:
     """Nobody answers there and nothing is used up: what is left of the route is how it is found and told."""
     return replace(
-        route, service="", times=None, limits=(), tier_limits=(), closed=False, auth=(), access=Access(),
+        route, service="", times=None, limits=(), caller_limits=(), closed=False, auth=(), tenant=None, access=Access(),
         maintenance=False,
     )  # fmt: skip
 
@@ -97,7 +98,7 @@ def _in_path(
         pattern=(*route.pattern[:at], (STATIC, name.encode()), *route.pattern[at:]),
         names={param: place + (place >= at) for param, place in route.names.items()},
         secrets=tuple(place + (place >= at) for place in route.secrets),
-        make_path=without_segment(at, route.make_path),
+        make_path=without_segment(at, route.make_path), tenant=with_segment(route.tenant, at),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from gwproxy.config.either import hosts_of, methods_of
 from gwproxy.config.routes import Aggregation, Route
 from gwproxy.config.schema import Config
 from gwproxy.limits.spec import EVERYBODY, Kind, LimitSpec, beside
+from gwproxy.snapshot.types import LimitsOfCallers
 
 MOST_EXACT: Final = 4096
 """Up to here a window is exact unless it says otherwise: a time of 8 bytes for each request."""
@@ -21,8 +22,10 @@ _DAY_US: Final = 86_400_000_000
 _PERIODS: Final[dict[Kind, int]] = {"day": _DAY_US, "month": 31 * _DAY_US}
 
 
-def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -> tuple[LimitSpec, ...]:
-    """The limits that a caller of `tier` meets on this route, those of everybody first."""
+def limits_of(
+    config: Config, one: Route | Aggregation, tier: str = ANONYMOUS, plan: str = ""
+) -> tuple[LimitSpec, ...]:
+    """The limits that a caller of `tier` meets on this route, for a tenant of `plan`; those of everybody first."""
     found: list[LimitSpec] = []
     if config.limits.everybody is not None:
         found += _specs("global", "global", config.limits.everybody, EVERYBODY)
@@ -32,6 +35,8 @@ def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -
             found += _specs(f"service:{name}", name, limit, EVERYBODY)
     if one.limit is not None:
         found += _specs(f"route:{_place(one)}", "route", one.limit, EVERYBODY)
+    if plan in config.plans:
+        found += _specs(f"plan:{plan}", plan, config.plans[plan], "tenant")
     if tier in config.tiers:
         found += _specs(f"tier:{tier}", tier, config.tiers[tier], PRINCIPAL)
     named = _named(config, one)
@@ -43,11 +48,17 @@ def limits_of(config: Config, one: Route | Aggregation, tier: str = ANONYMOUS) -
     return tuple(found)
 
 
-def tier_limits_of(config: Config, one: Route | Aggregation) -> tuple[tuple[str, tuple[LimitSpec, ...]], ...]:
-    """The limits that known callers meet, by tier; "" is who has none. Nothing where nobody can be known."""
-    if not config.auth.methods:
+def limits_of_callers(config: Config, one: Route | Aggregation, *, tenants: bool) -> LimitsOfCallers:
+    """The limits that callers meet, by tier and the plan of the tenant; "" is who has none. Nothing where nobody can
+    be known.
+    """
+    tiers = ("", ANONYMOUS, *config.tiers) if config.auth.methods else (ANONYMOUS,)
+    plans = ("", *config.plans) if tenants else ("",)
+    if tiers == (ANONYMOUS,) and plans == ("",):
         return ()
-    return tuple((tier, limits_of(config, one, tier)) for tier in ("", *config.tiers))
+    return tuple(
+        (tier, plan, limits_of(config, one, tier, plan)) for tier in dict.fromkeys(tiers) for plan in plans
+    )
 
 
 def failures_of(config: Config) -> tuple[LimitSpec, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from gwproxy.auth.tenant import Tenant
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.decision import Plan
 from gwproxy.limits.told import finish
@@ -16,8 +17,9 @@ from gwproxy.steps.addresses import Door
 from gwproxy.steps.authenticate import Authenticate, closed
 from gwproxy.steps.authorize import Authorize, TierAccess
 from gwproxy.steps.cors import Policy
-from gwproxy.steps.limit import LimitsOfTier
+from gwproxy.steps.limit import LimitsOfCaller
 from gwproxy.steps.protect import Ending, not_ending, under_maintenance
+from gwproxy.steps.tenancy import EnterTenant, FindTenant
 from gwproxy.steps.version import NEVER, Clock, Telling, refuse_gone, refuse_unknown
 
 Check = Callable[[Exchange], Reply | Awaitable[Reply | None] | None]
@@ -39,11 +41,12 @@ class Means:
 
     gateway: Ending
     limits: Plan | None = None
-    tier_limits: Mapping[str, Plan | None] = field(default_factory=dict)
+    caller_limits: Mapping[tuple[str, str], Plan | None] = field(default_factory=dict)
     authenticate: Authenticate | None = None
     door: Door | None = None
     cors: Policy | None = None
     clock: Clock = time.time
+    tenants: Mapping[bytes, Tenant] = field(default_factory=dict)
 
 
 def _addresses(route: CompiledRoute, means: Means) -> Check | None:
@@ -71,6 +74,16 @@ def _authentication(route: CompiledRoute, means: Means) -> Check | None:
     return means.authenticate.required if route.closed else means.authenticate.optional
 
 
+def _named_tenant(route: CompiledRoute, means: Means) -> Check | None:
+    return FindTenant(route.tenant.sources, means.tenants) if route.tenant is not None else None
+
+
+def _tenant(route: CompiledRoute, means: Means) -> Check | None:
+    if route.tenant is None:
+        return None
+    return EnterTenant(means.tenants, claims=route.tenant.claims, required=route.tenant.required)
+
+
 def _tier(route: CompiledRoute, means: Means) -> Check | None:
     access = route.access
     return TierAccess(access.kind, access.tiers) if access.tiers is not None else None
@@ -84,8 +97,8 @@ def _authorization(route: CompiledRoute, means: Means) -> Check | None:
 
 
 def _limits(route: CompiledRoute, means: Means) -> Check | None:
-    if any(plan is not means.limits for plan in means.tier_limits.values()):
-        return LimitsOfTier(means.limits, means.tier_limits)
+    if any(plan is not means.limits for plan in means.caller_limits.values()):
+        return LimitsOfCaller(means.caller_limits)
     return means.limits.check if means.limits is not None else None
 
 
@@ -94,7 +107,9 @@ ORDER: Final[tuple[Callable[[CompiledRoute, Means], Check | None], ...]] = (
     _readiness,
     _version,
     _maintenance,
+    _named_tenant,
     _authentication,
+    _tenant,
     _tier,
     _authorization,
     _limits,
@@ -110,7 +125,7 @@ def checks_of(route: CompiledRoute, means: Means) -> tuple[Check, ...]:
 def finishers_of(route: CompiledRoute, means: Means) -> tuple[Finish, ...]:
     """What adds fields to the replies of a route."""
     found: list[Finish] = []
-    plans = (means.limits, *means.tier_limits.values())
+    plans = (means.limits, *means.caller_limits.values())
     if any(plan is not None and plan.tells for plan in plans):
         found.append(finish)
     if means.cors is not None:

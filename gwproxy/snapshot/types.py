@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gwproxy.snapshot.template import PathMaker, unchanged
 from gwproxy.wire.pattern import Pattern, rank
+
+LimitsOfCallers = tuple[tuple[str, str, "tuple[LimitSpec, ...]"], ...]
+"""By a caller's tier and its tenant's plan, the limits that it meets."""
 
 if TYPE_CHECKING:
     from gwproxy.config.addresses import Addresses
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from gwproxy.limits.spec import LimitSpec
     from gwproxy.snapshot.credentials import AuthSpec
     from gwproxy.snapshot.router import Router
+    from gwproxy.snapshot.tenants import TenancySpec, TenantOfRoute
     from gwproxy.snapshot.versions import Versions
     from gwproxy.steps.version import VersionSpec
 
@@ -96,7 +101,7 @@ class CompiledRoute:
 
     Exactly one of `service`, `fixed` and `aggregation` says who answers. `closed`: only known callers may ask; `auth`
     are the authenticators that are taken, and `access` what it wants of who is known. `limits` are those of anonymous
-    callers, `tier_limits` of callers of each tier, "" among them.
+    callers without a tenant, `caller_limits` of all that can be told apart. `tenant`: how it finds whom it is for.
     Where `version` is set, this is one of several that stand for one route as written.
     """
 
@@ -125,7 +130,8 @@ class CompiledRoute:
     max_body: int = 0
     times: Times | None = None
     limits: tuple[LimitSpec, ...] = ()
-    tier_limits: tuple[tuple[str, tuple[LimitSpec, ...]], ...] = ()
+    caller_limits: LimitsOfCallers = ()
+    tenant: TenantOfRoute | None = None
     cors: Cors | None = None
     addresses: tuple[Addresses, ...] = ()
     version: VersionSpec | None = None
@@ -185,5 +191,12 @@ class Snapshot:
     versions: Versions
     ipv6_prefix: int = 64
     auth: AuthSpec | None = None
+    tenancy: TenancySpec | None = None
     failures: tuple[LimitSpec, ...] = ()
     nowhere: CompiledRoute | None = None
+
+    def all_services(self) -> Iterator[ServiceSpec]:
+        """Every service, and every one that a tenant has of its own."""
+        yield from self.services.values()
+        for specs in self.tenancy.own.values() if self.tenancy is not None else ():
+            yield from specs.values()

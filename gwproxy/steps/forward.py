@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gwproxy.deadlines import Wheel
 from gwproxy.egress.balance.round_robin import RoundRobin
@@ -19,12 +19,13 @@ NO_LENGTH = -2
 
 
 class Forward:
-    """Sends each exchange of one route to one service."""
+    """Sends each exchange of one route to one service. `of_tenants` are targets that tenants have of their own."""
 
     __slots__ = (
         "_balance",
         "_make_path",
         "_max_body",
+        "_of_tenants",
         "_only",
         "_preserve_host",
         "_service",
@@ -42,11 +43,13 @@ class Forward:
         *,
         preserve_host: bool,
         max_body: int,
+        of_tenants: Mapping[str, RoundRobin[Pool]] | None = None,
     ) -> None:
         self._service = service
         self._balance = balance
+        self._of_tenants = of_tenants
         # Nearly every service has one target: no call to find that out each time.
-        self._only = balance.only
+        self._only = balance.only if not of_tenants else None
         self._max_body = max_body
         self._times = times
         self._make_path = make_path
@@ -60,13 +63,19 @@ class Forward:
         exchange.service = self._service
         request = self._request(exchange)
         exchange.sent = self._wheel.now
-        return Attempt(exchange, self._only or self._balance.pick(), request, self._times)
+        return Attempt(exchange, self._only or self._picked(exchange), request, self._times)
 
     def conclude(self, exchange: Exchange, answer: Answer) -> Reply:
         """The service's answer as a reply."""
         exchange.first_byte = self._wheel.now
         exchange.answered_by = "service"
         return reply_of(exchange.method, answer)
+
+    def _picked(self, exchange: Exchange) -> Pool:
+        tenant = exchange.sender.tenant
+        if self._of_tenants is None or tenant is None:
+            return self._balance.pick()
+        return self._of_tenants.get(tenant.name, self._balance).pick()
 
     def _request(self, exchange: Exchange) -> Request:
         path = self._make_path(exchange.path, exchange.raw) + exchange.query

@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from gwproxy.exchange import Exchange
-from gwproxy.telemetry.record import text_of
+from gwproxy.telemetry.record import tenant_of, text_of
 from gwproxy.telemetry.secrets import ALWAYS, without_secrets, without_segments
 
 log = logging.getLogger("gwproxy")
@@ -188,7 +188,7 @@ def _told(exchange: Exchange) -> bytes:
     agent, host = head.fields.get(b"user-agent") or b"", head.authority
     who = sender.principal
     # As long as auth/principal.py lets them be, so that the whole needs no other look.
-    proved = (who.id, who.tenant or None) if who is not None else (None, None)
+    proved = (who.id if who is not None else None, tenant_of(sender))
     told = _sender(sender.address, agent[:LONGEST_AGENT], host, *proved)
     if len(told) > LONGEST_TOLD:
         told = _sender(sender.address, agent[:50], host[:100], *proved)

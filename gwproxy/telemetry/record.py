@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from gwproxy.exchange import Exchange
+from gwproxy.exchange import Exchange, Sender
 from gwproxy.telemetry.histogram import Buckets, count
 from gwproxy.telemetry.secrets import ALWAYS, without_secrets, without_segments
 
@@ -30,7 +30,7 @@ class Record:
         self.user_agent = text_of(head.fields.get(b"user-agent") or b"")
         who = exchange.sender.principal
         self.principal = who.id if who is not None else None
-        self.tenant = who.tenant or None if who is not None else None
+        self.tenant = tenant_of(exchange.sender)
         self.method = text_of(head.method)
         self.host = text_of(head.authority)
         hidden = route is not None and route.secrets
@@ -65,6 +65,13 @@ _ORDER = (
     "route", "service", "target", "status", "answered_by", "code", "cause", "bytes_in", "bytes_out", "total_ms",
     "first_byte_ms", "connect_ms", "waited_ms", "tries", "reused", "cache", "limit",
 )  # fmt: skip
+
+
+def tenant_of(sender: Sender) -> str | None:
+    """The tenant that a request is served for, or else the one that the caller's credential names."""
+    if sender.tenant is not None:
+        return sender.tenant.name
+    return sender.principal.tenant or None if sender.principal is not None else None
 
 
 def text_of(data: bytes) -> str:

@@ -31,6 +31,7 @@ REQUEST_ID: Final = 15
 CORRELATION_ID: Final = 16
 OWN: Final = 17
 CAUSATION_ID: Final = 18
+TENANT: Final = 19
 
 _HOP_NAMES: Final = (
     b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"proxy-authorization",
@@ -53,6 +54,7 @@ REQUEST_NAMES: Final[dict[bytes, int]] = {
     b"x-request-id": REQUEST_ID,
     b"x-correlation-id": CORRELATION_ID,
     b"x-causation-id": CAUSATION_ID,
+    b"x-tenant-id": TENANT,
 }
 
 ANSWER_NAMES: Final[dict[bytes, int]] = {

@@ -10,7 +10,7 @@ from gwproxy.errors import WORDS
 from gwproxy.replies import status_line
 
 # Titles that say more than their status does.
-OF_THEIR_OWN = {"ambiguous_path", "unauthenticated"}
+OF_THEIR_OWN = {"ambiguous_path", "unauthenticated", "tenant_missing", "unsupported_version", "version_gone"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from gwproxy.config.either import all_routes
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
 from gwproxy.config.routes import FORWARDING_KEYS, Aggregation, Route
-from gwproxy.wire.fields import IDENTITY, KEEP, REQUESTS
+from gwproxy.wire.fields import IDENTITY, KEEP, REQUESTS, TENANT
 
 # What httptools reads in a request line. CONNECT and TRACE are not among them: no route ever gets those.
 METHODS: Final = frozenset({
@@ -88,7 +88,7 @@ def conditions(loaded: Loaded) -> Iterator[Problem]:
 def no_condition(name: str) -> str:
     """Why a header can choose no route and name no caller; empty where it can."""
     kind = REQUESTS.kind(name.lower().encode())
-    if kind == IDENTITY:
+    if kind in (IDENTITY, TENANT):
         return "who calls is for the gateway to say: from callers, this header is dropped in every spelling"
     return "" if kind == KEEP else "this header is the gateway's own: what a caller sends in it is not kept"
 

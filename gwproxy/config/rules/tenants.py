@@ -1,0 +1,118 @@
+"""Tenants: that they can be named, that what they name exists, and that their addresses are some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gwproxy.config.either import all_routes
+from gwproxy.config.loaded import Loaded
+from gwproxy.config.problems import Key, Problem, did_you_mean, show
+from gwproxy.config.rules.addresses import is_host
+from gwproxy.config.rules.paths import params_of
+from gwproxy.config.rules.routes import no_condition
+from gwproxy.config.rules.urls import SERVICE, url_fault
+from gwproxy.wire.fields import REQUESTS, TENANT
+
+
+def sources(loaded: Loaded) -> Iterator[Problem]:
+    """Where tenants are named: what each place needs is written."""
+    tenancy = loaded.config.tenancy
+    if tenancy is None or loaded.unsound.touches(("tenancy", "from")):
+        return
+    for index, source in enumerate(tenancy.sources):
+        key: Key = ("tenancy", "from", index)
+        kind, _, name = source.partition(":")
+        if source in tenancy.sources[:index]:
+            yield loaded.problem("no_effect", key, found=loaded.shown(key, source), hint="named already")
+        elif kind == "subdomain" and not tenancy.base_domains:
+            hint = "name the domains before which it stands: base_domains"
+            yield loaded.problem("tenancy_incomplete", key, hint=hint)
+        elif kind == "claim" and not loaded.config.auth.methods:
+            yield loaded.problem("tenancy_incomplete", key, hint="write an [auth.NAME] that reads credentials")
+        elif kind == "header" and (hint := _no_source(name)):
+            yield loaded.problem("bad_header", key, found=loaded.shown(key, source), hint=hint)
+        elif kind == "path" and not _has_param(loaded, name or "tenant"):
+            yield loaded.problem("no_effect", key, hint=f"no route has a :{name or 'tenant'} in its path")
+    if tenancy.base_domains and "subdomain" not in tenancy.sources:
+        yield loaded.problem("no_effect", ("tenancy", "base_domains"), hint='from has no "subdomain"')
+
+
+def _no_source(name: str) -> str:
+    """X-Tenant-Id is the gateway's towards services, and may name a tenant all the same."""
+    kind = REQUESTS.kind(name.lower().encode())
+    return "" if kind == TENANT else no_condition(name)
+
+
+def _has_param(loaded: Loaded, name: str) -> bool:
+    return any(name in params_of(route.path) for _, route in all_routes(loaded.config))
+
+
+def domains(loaded: Loaded) -> Iterator[Problem]:
+    """Base domains are hosts."""
+    for index, domain in enumerate(loaded.config.tenancy.base_domains if loaded.config.tenancy else ()):
+        if not is_host(domain) or "*" in domain or ":" in domain:
+            key: Key = ("tenancy", "base_domains", index)
+            hint = "write a host without a port, such as example.com"
+            yield loaded.problem("bad_host", key, found=loaded.shown(key, domain), hint=hint)
+
+
+def plans(loaded: Loaded) -> Iterator[Problem]:
+    """The plans that are named exist."""
+    known = loaded.config.plans
+    named: list[tuple[Key, str | None]] = []
+    if loaded.config.tenancy is not None:
+        named.append((("tenancy", "default_plan"), loaded.config.tenancy.default_plan))
+    named += [(("tenants", name, "plan"), tenant.plan) for name, tenant in loaded.config.tenants.items()]
+    for key, plan in named:
+        if plan is not None and plan not in known:
+            yield loaded.problem("unknown_plan", key, found=loaded.shown(key, plan), hint=did_you_mean(plan, known))
+
+
+def names(loaded: Loaded) -> Iterator[Problem]:
+    """A tenant can be asked for, and somebody asks for tenants."""
+    tenancy = loaded.config.tenancy
+    for name in loaded.config.tenants:
+        if tenancy is None:
+            hint = "write [tenancy], which says how requests name it"
+            yield loaded.problem("tenancy_incomplete", ("tenants", name), hint=hint)
+        elif name in tenancy.reserved:
+            yield loaded.problem("tenant_reserved", ("tenants", name), found=show(name))
+    if tenancy is None:
+        for key, route in all_routes(loaded.config):
+            if route.tenant in ("required", "optional"):
+                hint = "write [tenancy], which says how requests name a tenant"
+                yield loaded.problem("tenancy_incomplete", (*key, "tenant"), hint=hint)
+
+
+def targets(loaded: Loaded) -> Iterator[Problem]:
+    """Tenants' own targets are of services there are, and have addresses."""
+    services = loaded.config.services
+    for name, tenant in loaded.config.tenants.items():
+        for service, url in tenant.targets.items():
+            key: Key = ("tenants", name, "targets", service)
+            if service not in services:
+                hint = did_you_mean(service, services)
+                yield loaded.problem("unknown_service", key, found=show(service), hint=hint)
+            elif fault := url_fault(url, SERVICE):
+                yield loaded.problem("bad_url", key, found=loaded.shown_url(key, url), hint=fault)
+        for index, service in enumerate(() if isinstance(tenant.dedicated, bool) else tenant.dedicated):
+            key = ("tenants", name, "dedicated", index)
+            if service not in services:
+                hint = did_you_mean(service, services)
+                yield loaded.problem("unknown_service", key, found=loaded.shown(key, service), hint=hint)
+            elif services[service].tenant_url is None:
+                hint = f"services.{service} has no tenant_url"
+                yield loaded.problem("tenancy_incomplete", key, found=loaded.shown(key, service), hint=hint)
+
+
+def templates(loaded: Loaded) -> Iterator[Problem]:
+    """A template has a place for the tenant, and is an address when it is filled."""
+    for name, service in loaded.config.services.items():
+        if service.tenant_url is not None:
+            key: Key = ("services", name, "tenant_url")
+            url = service.tenant_url.replace("{service}", name)
+            fault = "" if "{tenant}" in url else "it has no {tenant}: every tenant would have the same target"
+            fault = fault or url_fault(url.replace("{tenant}", "tenant"), SERVICE)
+            if fault:
+                yield loaded.problem("bad_url", key, found=loaded.shown_url(key, service.tenant_url), hint=fault)
+
