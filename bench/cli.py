@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.workloads[0] == "against":
         return _against(parser, args)
     _check_names(parser, args.workloads)
-    return measure(args, _contenders(parser, args))
+    contenders = _contenders(parser, args)
+    _check_tokens(parser, args.workloads, contenders)
+    return measure(args, contenders)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +64,14 @@ def _check_names(parser: argparse.ArgumentParser, names: list[str]) -> None:
         names[:] = list(WORKLOADS)
     if unknown := [name for name in names if name not in WORKLOADS]:
         parser.error(f"unknown workload: {', '.join(unknown)}")
+
+
+def _check_tokens(parser: argparse.ArgumentParser, names: list[str], contenders: list[Contender]) -> None:
+    """Else all that was measured would be how quickly callers are refused."""
+    wanting = [contender.name for contender in contenders if contender.peer.token]
+    without = [name for name in names if not WORKLOADS[name].proves]
+    if wanting and without:
+        parser.error(f"{', '.join(without)}: has no tokens, which {', '.join(wanting)} wants")
 
 
 def _limits(args: argparse.Namespace) -> Limits:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import origin, peers
+from bench import origin, peers, tokens
 from bench.peers import Ground, Peer
 from bench.process import Child, Ports
 from bench.prove import Proof, prove, wait_until_routed
@@ -73,6 +73,11 @@ class Course:
     def __exit__(self, *raised: object) -> None:
         self._stack.close()
 
+    @property
+    def wants_token(self) -> bool:
+        """Whether somebody here lets nobody in without one: then everybody gets it, for all to be asked the same."""
+        return any(contender.peer.token for contender in self.contenders)
+
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
@@ -87,7 +92,7 @@ class Course:
             self._stack.callback(peers.start_store(folder).stop)
         ground = Ground(port, origin_port or self.origin_port, folder, contender.python, contender.tree)
         child = peers.start(contender.peer, ground)
-        wait_until_routed(port)
+        wait_until_routed(port, _fields(contender.peer))
         return Running(contender, child, port)
 
     def proven(self, stack: ExitStack) -> list[Running]:
@@ -105,10 +110,14 @@ class Course:
         return found
 
     def _prove(self, running: Running) -> bool:
-        proof = prove(running.port)
+        proof = prove(running.port, _fields(running.contender.peer))
         if running.name not in self.proofs:
             self.say(f"  {running.name}: {proof.line()}")
         self.proofs[running.name] = proof
         if not proof.reached:
             self.note(f"{running.name} left out: {proof.line()}")
         return proof.reached
+
+
+def _fields(peer: Peer) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens.KNOWN}"} if peer.token else {}

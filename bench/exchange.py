@@ -20,14 +20,18 @@ from typing import Any, Final, Self
 
 import uvloop
 
+from bench import tokens
 from gwproxy.config.load import loads
 from gwproxy.egress.connection import Connection
 from gwproxy.runtime.collector import THRESHOLDS
 from gwproxy.runtime.worker import Worker
 from gwproxy.telemetry.ids import RequestIds
 
-PROXY: Final = (Path(__file__).parent / "peers" / "gwproxy.toml").read_text()
+PEERS: Final = Path(__file__).parent / "peers"
+PROXY: Final = (PEERS / "gwproxy.toml").read_text()
 """The configuration that the bench measures with the kernel, too."""
+AUTH: Final = (PEERS / "gwproxy-auth.toml").read_text()
+"""The same for callers who prove who they are."""
 OWN: Final = """
 [gateway]
 listen = ["127.0.0.1:@PORT@"]
@@ -87,6 +91,18 @@ def _varied(number: int) -> bytes:
     )  # fmt: skip
 
 
+def _small(line: str) -> bytes:
+    return b"GET /small HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n%b\r\n\r\n" % line.encode()
+
+
+_TURNS: Final = [_small(tokens.line(tokens.token(number))) for number in range(100)]
+
+
+def _in_turn(number: int) -> bytes:
+    """A hundred callers on one connection, as behind another proxy: each is known from before, none from just now."""
+    return _TURNS[number % len(_TURNS)]
+
+
 def _varied_page(number: int) -> bytes:
     body = b"x" * (200 + number % 100)
     fields = b'ETag: "%016x"\r\nSet-Cookie: session=%016x; Path=/; HttpOnly' % (number * 31, number * 37)
@@ -102,6 +118,8 @@ ROUTES: Final = (
         _always(PAGE),
     ),
     Route("varied", _varied, _varied_page),
+    Route("auth", _always(_small(tokens.line(tokens.KNOWN))), _always(SMALL), config=AUTH),
+    Route("auth_in_turn", _in_turn, _always(SMALL), config=AUTH),
     Route("fixed", _always(b"GET /fixed HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), config=OWN),
     Route(
         "not_found", _always(b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"), status=404, config=OWN

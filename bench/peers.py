@@ -51,6 +51,7 @@ class Peer:
     note: str = ""
     store: bool = False  # wants a Redis on the load's core, as another machine would be
     wheels: tuple[str, ...] = ()
+    token: bool = False  # lets nobody in without one (bench/tokens.py)
 
     def to_be_had(self, machine: str) -> bool:
         """Whether there is such a proxy for this architecture at all."""
@@ -106,10 +107,16 @@ def _gwproxy(file: str) -> Callable[[str, Ground], list[str]]:
     return lambda program, ground: [ground.python, "-m", "gwproxy", "run", str(ground.folder / file)]
 
 
-def _variant(name: str, note: str, *, store: bool = False) -> Peer:
+def _variant(name: str, note: str, *, store: bool = False, token: bool = False) -> Peer:
     """gwproxy with another file."""
     file = f"{name}.toml"
-    return Peer(name, lambda: "python", _gwproxy(file), (), (file,), note=note, store=store)
+    return Peer(name, lambda: "python", _gwproxy(file), (), (file,), note=note, store=store, token=token)
+
+
+def _envoy_variant(name: str, note: str, *, token: bool = False) -> Peer:
+    """Envoy with another file."""
+    file = f"{name}.yaml"
+    return Peer(name, _envoy, _envoy_argv(file), ("--version",), (file,), note=note, wheels=WHEELS, token=token)
 
 
 # Also the order within a round: whom gwproxy is compared with stands next to it.
@@ -139,16 +146,13 @@ PEERS: dict[str, Peer] = {
 VARIANTS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
-        Peer(
-            "envoy-limits",
-            _envoy,
-            _envoy_argv("envoy-limits.yaml"),
-            ("--version",),
-            ("envoy-limits.yaml",),
-            note="with its local rate limit filter",
-            wheels=WHEELS,
-        ),
+        _envoy_variant("envoy-limits", "with its local rate limit filter"),
+        _envoy_variant("envoy-auth", "with jwt_authn, which remembers tokens", token=True),
+        _envoy_variant("envoy-all", "with jwt_authn, its local rate limit filter and a JSON access log", token=True),
         _variant("gwproxy-log", "with an access log to a file"),
+        _variant("gwproxy-auth", "with tokens (HS256) and a permission", token=True),
+        _variant("gwproxy-all", "with a token, a permission, three limits in memory and an access log", token=True),
+        _variant("gwproxy-flooded", "with auth_failures of 1, so that an address that failed is refused", token=True),
         _variant("gwproxy-limits", "with three limits in memory, one of them the caller's own, which are told"),
         _variant("gwproxy-redis", "with the same limits in Redis, on the other core", store=True),
         _variant("gwproxy-leased", "with limits in Redis of which it takes leases", store=True),

@@ -6,9 +6,12 @@ import contextlib
 import http.client
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 PROVING_REQUESTS = 30
+NOTHING: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,23 @@ class Proof:
         return ", ".join(name if given else f"NO {name}" for name, given in marks.items())
 
 
-def wait_until_routed(port: int, patience_s: float = 5.0) -> None:
+def wait_until_routed(port: int, fields: Mapping[str, str] = NOTHING, patience_s: float = 5.0) -> None:
     """Traefik listens before it has read its routes, and Envoy before its cluster is warm."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
             with contextlib.closing(connection):
-                connection.request("GET", "/small")
+                connection.request("GET", "/small", headers=dict(fields))
                 if connection.getresponse().status == 200:
                     return
         time.sleep(0.1)
 
 
-def prove(port: int) -> Proof:
+def prove(port: int, fields: Mapping[str, str] = NOTHING) -> Proof:
+    """What the origin tells; `fields`: what requests must have to be let in."""
     try:
-        told = [json.loads(body) for body in _ask(port)]
+        told = [json.loads(body) for body in _ask(port, fields)]
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Proof(False, fault=f"{type(error).__name__}: {error}")
     ids = {each["request_id"] for each in told} - {""}
@@ -66,12 +70,12 @@ def prove(port: int) -> Proof:
     )
 
 
-def _ask(port: int) -> list[bytes]:
+def _ask(port: int, fields: Mapping[str, str]) -> list[bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     bodies = []
     try:
         for _ in range(PROVING_REQUESTS):
-            connection.request("GET", "/echo", headers={"Host": "bench.example"})
+            connection.request("GET", "/echo", headers={"Host": "bench.example", **fields})
             answer = connection.getresponse()
             body = answer.read()
             if answer.status != 200:

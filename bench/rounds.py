@@ -53,6 +53,8 @@ class Throughput:
 
 def measure(course: Course, load: wrk.Load) -> Throughput:
     result = Throughput()
+    if course.wants_token:
+        load = load.with_token(course.folder)
     with ExitStack() as stack:
         running = course.proven(stack)
         for each in running:

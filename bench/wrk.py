@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench import tokens
 from bench.process import LOAD_CORE, pinned
 
 UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -17,12 +18,23 @@ SCRIPTS = Path(__file__).parent / "workloads"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk sends. The script's name is a file in bench/workloads/."""
+    """What wrk sends. The script's name is a file in bench/workloads/, which gets `args`.
+
+    `many`: whether the script takes a file of tokens, and gives each request the next one.
+    """
 
     path: str
     connections: int = 64
     script: str | None = None
     headers: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    many: bool = False
+
+    def with_token(self, folder: Path) -> Load:
+        """The same from callers who prove who they are: all requests by one token, or by many in turn."""
+        if self.many:
+            return replace(self, args=(str(tokens.write(folder / "tokens")),))
+        return replace(self, headers=(*self.headers, tokens.line(tokens.KNOWN)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,8 @@ def _argv(load: Load, port: int, seconds: float) -> list[str]:
         argv += ["-s", str(SCRIPTS / load.script)]
     for header in load.headers:
         argv += ["-H", header]
-    return [*argv, f"http://127.0.0.1:{port}{load.path}"]
+    argv.append(f"http://127.0.0.1:{port}{load.path}")
+    return [*argv, "--", *load.args] if load.args else argv
 
 
 def parse(text: str) -> Report:

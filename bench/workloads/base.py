@@ -24,13 +24,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
+    """`proves`: whether its callers can prove who they are, so that peers which want that can be measured."""
+
     name: str
     about: str
     run: Callable[[Course], Outcome]
+    proves: bool = False
 
 
 def by_wrk(name: str, about: str, load: wrk.Load) -> Workload:
-    return Workload(name, about, lambda course: _outcome(course, load))
+    return Workload(name, about, lambda course: _outcome(course, load), proves=True)
 
 
 def _outcome(course: Course, load: wrk.Load) -> Outcome:
@@ -39,7 +42,9 @@ def _outcome(course: Course, load: wrk.Load) -> Outcome:
     # Two checkouts of gwproxy are compared with each other, whoever else runs.
     references = tuple(n for n in names if n.startswith("gwproxy@")) or REFERENCES
     if VARIANTS.keys() & set(names):
-        references = ("gwproxy", *references)
+        # Envoy with something more is what gwproxy with something more is compared with.
+        others = (n for n in names if n in VARIANTS and n.startswith("envoy"))
+        references = ("gwproxy", *references, *others)
     clean = set(names) == set(result.samples) and all(
         not sample.faults for found in result.samples.values() for sample in found
     )

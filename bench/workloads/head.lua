@@ -1,5 +1,6 @@
 -- A browser's request: with Host (which wrk adds) 16 fields and about 1.1 KB.
 wrk.headers = {
+  ["Authorization"] = wrk.headers["Authorization"], -- where one is wanted, a seventeenth
   ["Connection"] = "keep-alive",
   ["sec-ch-ua"] = '"Chromium";v="130", "Google Chrome";v="130", "Not?A_Brand";v="99"',
   ["sec-ch-ua-mobile"] = "?0",

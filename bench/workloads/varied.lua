@@ -16,10 +16,23 @@ local fixed = table.concat({
   "",
 }, "\r\n")
 local count = 0
+local tokens = { [0] = "" }
+local many = 1
+
+-- With a file of tokens, one a line, each request has the next.
+function init(args)
+  if args[1] then
+    many = 0
+    for token in io.lines(args[1]) do
+      tokens[many] = "Authorization: Bearer " .. token .. "\r\n"
+      many = many + 1
+    end
+  end
+end
 
 function request()
   count = count + 1
   return "GET /varied/" .. count .. "?item=" .. count * 7919 % 100003 .. " HTTP/1.1\r\nHost: bench.example\r\n"
     .. fixed .. "X-Trace: " .. count * 104729 .. "\r\nIf-None-Match: \"" .. count * 31
-    .. "\"\r\nCookie: session=" .. count * 15485863 .. "; theme=dark\r\n\r\n"
+    .. "\"\r\nCookie: session=" .. count * 15485863 .. "; theme=dark\r\n" .. tokens[count % many] .. "\r\n"
 end

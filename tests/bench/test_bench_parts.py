@@ -6,7 +6,7 @@ import pytest
 
 from bench import machine, origin
 from bench.machine import Ticks
-from bench.peers import KNOWN, PEERS, TEMPLATES, Ground, render
+from bench.peers import KNOWN, TEMPLATES, Ground, render
 from bench.prove import Proof
 from bench.workloads import DEFAULT, WORKLOADS
 
@@ -25,9 +25,9 @@ def test_small_answer_has_the_size_that_the_figures_are_about():
     assert json.loads(origin.small_json())["id"] == 4711
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", KNOWN)
 def test_templates_leave_no_placeholder(name, tmp_path):
-    for template in PEERS[name].templates:
+    for template in KNOWN[name].templates:
         render(template, Ground(1234, 5678, tmp_path, "python", tmp_path))
         text = (tmp_path / template).read_text()
         assert not any(mark in text for mark in ("@PORT@", "@ORIGIN@", "@DIR@"))

@@ -7,8 +7,10 @@ import pytest
 
 from bench import peers, smoke
 from bench.peers import PEERS, ROOT
+from bench.smoke import ALL
 
 PEERS_BY_PIP = sorted(name for name, peer in PEERS.items() if peer.wheels)
+ALL_BY_PIP = sorted(name for name, peer in ALL.items() if peer.wheels)
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def without(monkeypatch):
     return leave_out
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", ALL)
 def test_smoke_fails_where_ci_promises_everybody(name, ci, without):
     without(name)
     present, clean = smoke._present("python")
@@ -50,7 +52,7 @@ def test_gwproxy_is_never_missing_unnoticed(monkeypatch, without):
 
 def test_no_one_is_asked_for_a_peer_that_is_not_built_for_the_architecture(ci, without, monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    without(*PEERS_BY_PIP)
+    without(*ALL_BY_PIP)
     assert smoke._present("python")[1]
     without("nginx")
     assert not smoke._present("python")[1]

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.exchange import OWN, PROXY, ROUTES, Route
+from bench.exchange import AUTH, OWN, PROXY, ROUTES, Route
 
 NEEDED = "strace"
 COUNT = 200
@@ -123,7 +123,7 @@ def _service(answer: Callable[[int], bytes]) -> Iterator[int]:
 def _gateway(route: Route, service: int, folder: Path, log: Path) -> Iterator[int]:
     port = _free_port()
     file = folder / "gateway.toml"
-    assert route.config in (PROXY, OWN)
+    assert route.config in (PROXY, AUTH, OWN)
     file.write_text(route.config.replace("@PORT@", str(port)).replace("@ORIGIN@", str(service)))
     argv = [
         NEEDED,
