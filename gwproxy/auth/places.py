@@ -13,9 +13,15 @@ AUTHORIZATION: Final = b"authorization"
 
 
 class Place(Protocol):
-    """One place. `remembered`: requests with the same field lines have the same credential in it."""
+    """One place. `remembered`: requests with the same field lines have the same credential in it. `where`: two places
+    of the same are one: a bearer token and an API key in Authorization are the same credential.
+    """
 
     remembered: bool
+
+    @property
+    def where(self) -> tuple[str, bytes]:
+        """What it is, and its name."""
 
     def find(self, exchange: Exchange) -> bytes | None:
         """The credential; None where there is none. Raises Unproved where there are several."""
@@ -41,6 +47,11 @@ class Header:
         self._name = name.lower().encode()
         self._schemes = schemes
         self._bare = self._name != AUTHORIZATION
+
+    @property
+    def where(self) -> tuple[str, bytes]:
+        """As Place's."""
+        return "header", self._name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Header) and (self._name, self._schemes) == (other._name, other._schemes)
@@ -85,6 +96,11 @@ class Cookie:
     def __init__(self, name: str) -> None:
         self._name = name.encode()
 
+    @property
+    def where(self) -> tuple[str, bytes]:
+        """As Place's."""
+        return "cookie", self._name
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cookie) and self._name == other._name
 
@@ -127,6 +143,11 @@ class Query:
 
     def __init__(self, name: str) -> None:
         self._name = name.encode()
+
+    @property
+    def where(self) -> tuple[str, bytes]:
+        """As Place's."""
+        return "query", self._name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Query) and self._name == other._name

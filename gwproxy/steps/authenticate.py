@@ -22,6 +22,7 @@ from gwproxy.limits.decision import Plan
 
 FOREVER = float("inf")
 DETAIL = "Authentication required"
+Found = Iterator[tuple[Method, bytes]]
 
 
 class Authenticate:
@@ -75,17 +76,17 @@ class Authenticate:
 
     def _judge(self, exchange: Exchange, *, required: bool) -> Reply | Awaitable[Reply | None] | None:
         try:
-            credential, methods = self._credential(exchange)
+            found = self._credentials(exchange)
         except Unproved as reason:
             self._unproved(exchange, str(reason), required=required)
             return None
-        if not methods:
+        if not found:
             if required:
                 raise self._unauthenticated(self._challenges, "no credential")
             self._enter(exchange, None, FOREVER)
             return None
         now = self._clock()
-        for method in methods:
+        for method, credential in found:
             proof = method.known(credential, now)
             if proof is not None:
                 self._enter(exchange, proof.principal, proof.until)
@@ -98,52 +99,45 @@ class Authenticate:
                 exchange.limits, exchange.refused_by, exchange.code, exchange.error = b"", "", "", None
                 self._enter(exchange, None, 0.0)
                 return None
-        return self._verify(exchange, credential, iter(methods), now, [], required=required)
+        return self._verify(exchange, iter(found), now, [], required=required)
 
-    def _credential(self, exchange: Exchange) -> tuple[bytes, list[Method]]:
-        """The one credential of a request, and the methods that take it. Raises Unproved where there are several."""
-        where: Place | None = None
-        found = b""
-        methods = []
+    def _credentials(self, exchange: Exchange) -> list[tuple[Method, bytes]]:
+        """The methods that take what a request has in one place, each with what it takes there.
+
+        Raises Unproved where there is something in several places.
+        """
+        found: list[tuple[Method, bytes]] = []
         for method in self._methods:
-            place = method.place
-            if where is not None and place == where:
-                methods.append(method)
-                continue
-            credential = place.find(exchange)
-            if credential is None:
-                continue
-            if where is not None:
-                raise Unproved("two credentials in one request")
-            where, found = place, credential
-            methods.append(method)
-        return found, methods
+            credential = method.place.find(exchange)
+            if credential is not None:
+                if found and found[0][0].place.where != method.place.where:
+                    raise Unproved("two credentials in one request")
+                found.append((method, credential))
+        return found
 
     def _verify(
-        self, exchange: Exchange, credential: bytes, methods: Iterator[Method], now: float, reasons: list[str],
-        *, required: bool,
-    ) -> Reply | Awaitable[Reply | None] | None:  # fmt: skip
+        self, exchange: Exchange, found: Found, now: float, reasons: list[str], *, required: bool
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Try one method after another."""
-        for method in methods:
+        for method, credential in found:
             try:
                 proof = method.prove(credential, exchange, now)
             except Unproved as reason:
                 reasons.append(f"{method.name}: {reason}")
                 continue
             if not isinstance(proof, Proof):
-                rest = (methods, now, reasons)
-                return self._wait(exchange, credential, method, proof, rest, required=required)
+                return self._wait(exchange, method, proof, (found, now, reasons), required=required)
             self._enter(exchange, proof.principal, proof.until)
             return None
         self._unproved(exchange, "; ".join(reasons), required=required)
         return None
 
     async def _wait(
-        self, exchange: Exchange, credential: bytes, method: Method, awaited: Awaitable[Proof],
-        rest: tuple[Iterator[Method], float, list[str]], *, required: bool,
+        self, exchange: Exchange, method: Method, awaited: Awaitable[Proof], rest: tuple[Found, float, list[str]],
+        *, required: bool,
     ) -> Reply | None:  # fmt: skip
         """The same for a method that must ask somebody first."""
-        methods, now, reasons = rest
+        found, now, reasons = rest
         try:
             proof = await awaited
         except Unproved as reason:
@@ -158,7 +152,7 @@ class Authenticate:
         else:
             self._enter(exchange, proof.principal, proof.until)
             return None
-        more = self._verify(exchange, credential, methods, now, reasons, required=required)
+        more = self._verify(exchange, found, now, reasons, required=required)
         return more if more is None or isinstance(more, Reply) else await more
 
     def _unproved(self, exchange: Exchange, reason: str, *, required: bool) -> None:

@@ -286,3 +286,17 @@ async def test_a_reload_takes_a_key_away_from_who_is_connected(gateway: Start, o
     other = CONFIG.replace(SECRET, "another secret of thirty-two bytes or more")
     await gw.worker.reload(loads(with_listener(other), environ={"ORIGIN": origin.url}))
     assert (await caller.ask(request)).status == 401
+
+
+@pytest.mark.asyncio
+async def test_authenticators_that_share_a_header_are_tried_in_turn(gateway: Start, origin: Origin) -> None:
+    shared = CONFIG.replace('type = "api_key"', 'type = "api_key"\nfrom = "header:Authorization"')
+    gw = await gateway(shared, origin=origin)
+    for credential, who in ((token({"sub": "u"}), "u"), (KEY, "partner-1")):
+        assert (await gw.ask(get("/known", bearer(credential)))).status == 200
+        assert origin.seen[-1].header("x-user-id") == who
+        assert origin.seen[-1].header("authorization") is None
+    assert (await gw.ask(get("/known", f"Authorization: ApiKey {KEY}"))).status == 200
+    assert (await gw.ask(get("/known", "Authorization: Basic dTpw"))).status == 401
+    assert (await gw.ask(get("/open", "Authorization: Basic dTpw"))).status == 200
+    assert origin.seen[-1].header("authorization") == "Basic dTpw"
