@@ -62,6 +62,8 @@ def _shown(found: Any, rate: str = "") -> Group:
     lines += [f"limits are not counted by their store: {trouble}" for trouble in troubles]
     forgets = {each["store_evicts"]: None for each in found["workers"] if each.get("store_evicts")}
     lines += [f"limits may be forgotten by their store: {policy}; noeviction is safe" for policy in forgets]
+    issuers = {each["key_trouble"]: None for each in found["workers"] if each.get("key_trouble")}
+    lines += [f"keys could not be fetched: {trouble}" for trouble in issuers]
     tables: list[Any] = [_workers(found["workers"])]
     if found["services"]:
         tables += [Text(""), _services(found["services"])]

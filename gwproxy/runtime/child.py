@@ -211,7 +211,7 @@ class Child:
             worker.settle()
             open_now, accepting = len(worker.server.connections), worker.accepting.on
             limits = worker.live.limits
-            store = limits.trouble[:200], limits.failures, limits.evicts[:200]
+            store = limits.trouble[:200], limits.failures, limits.evicts[:200], worker.live.issuers.trouble[:200]
             self._channel.say(Beat(open_now, accepting, self._has.collector.longest_s, look, intake.short, *store))
 
     def _say_done(self) -> None:

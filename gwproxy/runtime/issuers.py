@@ -47,6 +47,12 @@ class Issuers:
         times = Times(refresh_s=spec.refresh_s, timeout_s=spec.timeout_s)
         return KeySource(place, spec.algorithms, self._tls[spec.ca], times)
 
+    @property
+    def trouble(self) -> str:
+        """Whose keys could not be fetched last, and why; "" where all could."""
+        states = (source.state() for source in self._sources.values() if source.failures)
+        return "; ".join(f"{state.url}: {state.trouble}" for state in states)
+
     def forget_used(self) -> None:
         """A binding begins: whatever it doesn't ask for will be closed by `retire_unused`."""
         self._used.clear()

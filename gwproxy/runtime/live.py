@@ -35,7 +35,7 @@ class Live:
         self.limits: Store = MemoryStore()
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()
-        self._issuers = Issuers()
+        self.issuers = Issuers()
 
     def pools(self, service: ServiceSpec) -> list[tuple[Pool, int]]:
         """The pools of a service's targets, with their weights. Raises OSError, ssl.SSLError for unusable TLS files."""
@@ -67,12 +67,12 @@ class Live:
 
     def key_source(self, spec: SourceSpec) -> Source:
         """Where keys are fetched. Raises OSError, ssl.SSLError for an unusable `ca`."""
-        return self._issuers.source(spec)
+        return self.issuers.source(spec)
 
     def forget_used(self) -> None:
         """A binding begins: whatever it doesn't ask for will be retired by `retire_unused`."""
         self._used.clear()
-        self._issuers.forget_used()
+        self.issuers.forget_used()
         self.limits.forget_used()
 
     def settle_in(self, callers: int = MOST) -> None:
@@ -84,7 +84,7 @@ class Live:
         """Pools of targets that are gone close when their requests end, and keys that nobody uses are not fetched."""
         for key in [key for key in self._pools if key not in self._used]:
             self._pools.pop(key).retire()
-        self._issuers.retire_unused()
+        self.issuers.retire_unused()
 
     @property
     def all_pools(self) -> list[Pool]:
@@ -95,7 +95,7 @@ class Live:
         """Close every connection."""
         for pool in self._pools.values():
             pool.close()
-        await self._issuers.close()
+        await self.issuers.close()
         await self.resolver.close()
         await self.limits.close()
         self.wheel.close()

@@ -227,6 +227,7 @@ class Member:
             exchanges=self.tally.exchanges, lived_s=time.monotonic() - self.began, restarts=restarts,
             longest_gc_ms=round(self.beat.longest_gc_s * 1000, 3),
             store_trouble=self.beat.trouble, store_failures=self.beat.failures, store_evicts=self.beat.evicts,
+            key_trouble=self.beat.keys,
         )  # fmt: skip
 
     # -- its end

@@ -128,7 +128,8 @@ class Beat(Message, frozen=True):
 
     `look`: its share of the fleet has changed, and the others should know before the next beat. `short`: it takes no
     connections for want of descriptors. `trouble`: why limits are not counted by their store, and how often
-    it has failed; `evicts`: that it may forget what it has counted, and by which policy.
+    it has failed; `evicts`: that it may forget what it has counted, and by which policy. `keys`: which issuer's keys
+    could not be fetched last, and why.
     """
 
     connections: int = 0
@@ -139,6 +140,7 @@ class Beat(Message, frozen=True):
     trouble: str = ""
     failures: int = 0
     evicts: str = ""
+    keys: str = ""
 
 
 class Done(Message, frozen=True):

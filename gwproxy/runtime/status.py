@@ -14,7 +14,8 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     """One worker. `lived_s` is how long it has been there; `short` that it waits for descriptors to come free.
 
     `store_trouble` is why limits are not counted by their store, "" where they are; `store_failures` how often it
-    has failed; `store_evicts` that it may forget what it has counted, and by which policy.
+    has failed; `store_evicts` that it may forget what it has counted, and by which policy. `key_trouble`: which
+    issuer's keys could not be fetched last, and why.
     """
 
     number: int
@@ -31,6 +32,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     store_trouble: str
     store_failures: int
     store_evicts: str
+    key_trouble: str = ""
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):

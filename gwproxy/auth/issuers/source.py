@@ -109,6 +109,11 @@ class KeySource:
             await asyncio.shield(over)
         return self.keys
 
+    @property
+    def failures(self) -> int:
+        """How many fetches have failed since the last that did not."""
+        return self._failures
+
     def state(self) -> SourceState:
         """How it stands."""
         keys = self.keys
