@@ -85,6 +85,7 @@ RULES: Final[tuple[Rule, ...]] = (
     tenants.names,
     tenants.plans,
     tenants.targets,
+    tenants.filled,
     versions.places,
     versions.default,
     versions.services,

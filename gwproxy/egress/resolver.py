@@ -59,8 +59,9 @@ class Resolver:
 
     async def _look_up(self, host: str) -> tuple[list[str], float]:
         if host == "localhost" or host.endswith(".localhost"):
-            # RFC 6761 section 6.3: never asked of the DNS; the system knows which families it has.
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            # RFC 6761 section 6.3: never asked of the DNS, and names below it are the same; the system knows which
+            # families it has, but not always those names.
+            found = await asyncio.get_running_loop().getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
             return list(dict.fromkeys(str(entry[4][0]) for entry in found)), MAX_TTL_S
         if self._dns is None:
             self._dns = aiodns.DNSResolver(timeout=2.0, tries=2)

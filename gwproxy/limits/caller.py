@@ -17,6 +17,9 @@ WRITTEN: Final = (
 )
 # What the rules of a field let through (RFC 9110 section 5.1 and 5.5).
 _HEADER: Final = re.compile(rb"header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=[\t ]*([\t\x20-\x7e\x80-\xff]+)")
+# What can be nothing else, and no mistyped address.
+_ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,255}")
+_TENANT: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 Who = Callable[[Exchange], str]
 """The caller's name for one limit, or "" where it is to be known by its address."""
 
@@ -62,29 +65,26 @@ def of_id(principal: str) -> str:
 
 
 def who_is(written: str, ipv6_prefix: int) -> str:
-    """The name under which a caller is counted whom an operator writes as an address, as "header:NAME=VALUE", or as the
-    id of a principal; "id:ID" where that looks like one of the others.
+    """The name under which a caller is counted whom an operator writes as an address, as "header:NAME=VALUE", as
+    "tenant:NAME" or as a principal's id; "id:ID" is one whatever it looks like.
 
     Raises ValueError, which says what can be written.
     """
     try:
-        header = _HEADER.fullmatch(written.encode("utf-8", "surrogateescape"))
+        data = written.encode("utf-8", "surrogateescape")
+        header = _HEADER.fullmatch(data)
         if header is not None and (value := header[2].strip(b"\t ")):
             return _of_value(header[1].decode().lower(), value)
-        if written.startswith("tenant:"):
-            return f"t:{written.removeprefix('tenant:')[:63]}"
-        if written.startswith(("id:", "header:")):
-            return _of_written(written, written.removeprefix("id:"))
+        kind, colon, name = written.partition(":")
+        if kind == "tenant" and _TENANT.fullmatch(name):
+            return f"t:{name}"
+        if kind == "id" and colon and name.isprintable() and name.strip() == name != "" and len(name.encode()) <= 256:
+            return of_id(name)
+        if _ID.fullmatch(written):
+            return of_id(written)
         return f"a:{network_of(str(ipaddress.ip_address(written)), ipv6_prefix)}"
     except ValueError:
-        return _of_written(written, written)
-
-
-def _of_written(written: str, principal: str) -> str:
-    """Raises ValueError for what can be no id."""
-    if not principal.isprintable() or not principal.strip() or len(principal) > 256 or principal.startswith("header:"):
-        raise ValueError(f"{written[:64]!r} names no caller: {WRITTEN}")
-    return of_id(principal)
+        raise ValueError(f"{written[:64]!r} names no caller: {WRITTEN}") from None
 
 
 def network_of(address: str, ipv6_prefix: int) -> str:

@@ -28,19 +28,24 @@ class Source(Protocol):
 class Subdomain:
     """The label before a base domain, unless it is reserved. Other hosts, and deeper ones, say nothing."""
 
-    __slots__ = ("_bases", "_reserved")
+    __slots__ = ("_bases", "_nobodys")
 
     def __init__(self, bases: Sequence[str], reserved: Sequence[str]) -> None:
-        self._bases = tuple(f".{base.lower()}".encode() for base in bases)
-        self._reserved = frozenset(label.encode() for label in reserved)
+        # The longest first: of example.com and eu.example.com, the second is the base of acme.eu.example.com.
+        lower = sorted((base.lower() for base in bases), key=len, reverse=True)
+        self._bases = tuple(f".{base}".encode() for base in lower)
+        whole = (*lower, *(f"{label}.{base}" for base in lower for label in reserved))
+        self._nobodys = frozenset(host.encode() for host in whole)
 
     def __call__(self, exchange: Exchange) -> bytes:
         """As Source's."""
         host = exchange.head.about.host
+        if host in self._nobodys:
+            return b""
         for base in self._bases:
             if host.endswith(base):
                 label = host[: -len(base)]
-                return b"" if label in self._reserved or b"." in label else label
+                return b"" if b"." in label else label
         return b""
 
 
@@ -101,7 +106,11 @@ class FindTenant:
 
 
 class EnterTenant:
-    """Goes on for one tenant. `claims`: a credential may be what names it, and then must; `required`: there is one."""
+    """Goes on for one tenant. `claims`: a credential may be what names it, and then must; `required`: there is one.
+
+    A credential's tenant is never passed by: where the request need not name any, and names none, it is served as
+    that tenant, which so must be one that is active.
+    """
 
     __slots__ = ("_claims", "_required", "_tenants")
 
@@ -122,7 +131,7 @@ class EnterTenant:
                     "tenant_mismatch", "Not a member of this tenant", phase=Phase.POLICY,
                     cause=f"of {claimed or 'no tenant'}, asks for {tenant.name}",
                 )  # fmt: skip
-            if tenant is None and claimed and self._claims:
+            if tenant is None and claimed and (self._claims or not self._required):
                 tenant = known(self._tenants, claimed.encode())
         if tenant is not None:
             exchange.sender = _member(sender, tenant)

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gwproxy.auth.principal import Identities, Unproved
+from gwproxy.auth.tenant import Tenant
 from gwproxy.exchange import Exchange, Sender
-from gwproxy.limits.caller import by_address, who_by, who_is
+from gwproxy.limits.caller import by_address, by_principal, who_by, who_is
 from gwproxy.limits.memory import KINDS, MemoryStore
 from gwproxy.limits.spec import Kind, LimitSpec
 from gwproxy.wire.request import FieldsOfRequest, RequestHead
@@ -55,7 +57,7 @@ def test_ipv4_address_written_as_ipv6_is_the_same_caller(address: Any, prefix: i
 def test_header_is_the_name_of_requests_that_have_it(name: str, value: str, before: str, behind: str):
     raw = value.encode("utf-8", "ignore").translate(None, bytes((*range(9), *range(10, 32), 127)))
     field = name.encode() + b":" + before.encode() + raw + behind.encode()
-    counted = who_by(f"header:{name}")(exchange("192.0.2.1", field))  # type: ignore[misc]
+    counted = who_by(f"header:{name}", 64)(exchange("192.0.2.1", field))  # type: ignore[misc]
     written = f"header:{name.swapcase()}={before}{raw.decode()}{behind}"
     if counted:
         assert who_is(written, 64) == counted
@@ -66,20 +68,22 @@ def test_header_is_the_name_of_requests_that_have_it(name: str, value: str, befo
 
 
 def test_bytes_that_are_no_text_are_what_a_shell_makes_of_them():
-    counted = who_by("header:X-Of")(exchange("", b"X-Of: a\xff\xfeb"))  # type: ignore[misc]
+    counted = who_by("header:X-Of", 64)(exchange("", b"X-Of: a\xff\xfeb"))  # type: ignore[misc]
     assert who_is(b"header:x-of=a\xff\xfeb".decode("utf-8", "surrogateescape"), 64) == counted
 
 
 NOBODY = [
-    "", "a", "203.0.113", "203.0.113.7 ", "203.0.113.07", "203.0.113.0/24", "2001:db8::/32", "[::1]", "::1::",
-    "localhost", "user:7", "header:X-Of", "header:=a", "header:X Of=a", "header:X-Of=", "header:X-Of= \t",
+    "", "203.0.113", "203.0.113.7 ", "203.0.113.07", "203.0.113.0/24", "2001:db8::/32", "[::1]", "::1::",
+    "user:7",
+    "id:", "id: a", "id:a\n", "id:" + "a" * 257, "tenant:", "tenant:ACME", "tenant:a/b", "a" * 257,
+    "header:X-Of", "header:=a", "header:X Of=a", "header:X-Of=", "header:X-Of= \t",
     "header:X-Of=a\nb", "header:X-Of=a\0", "Header:X-Of=a", "header:X-Of=\ud800", "a:203.0.113.7",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("written", NOBODY, ids=ascii)
 def test_anything_else_is_refused_with_what_can_be_written(written: str):
-    with pytest.raises(ValueError, match=r"an address \(203.0.113.7, 2001:db8::1\) or header:NAME=VALUE") as refused:
+    with pytest.raises(ValueError, match=r"an address \(203.0.113.7, 2001:db8::1\), the id of") as refused:
         who_is(written, 64)
     # It is told in UTF-8.
     assert str(refused.value).encode()
@@ -88,7 +92,30 @@ def test_anything_else_is_refused_with_what_can_be_written(written: str):
 @given(st.one_of(st.text(), st.text().map("header:a={}".format)))
 def test_whatever_is_written_is_a_caller_or_refused(written: str):
     with suppress(ValueError):
-        assert who_is(written, 64)[:2] in ("a:", "h:", "x:")
+        assert who_is(written, 64)[:2] in ("a:", "h:", "x:", "p:", "y:", "t:")
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_id_is_the_name_of_a_principal(text: str):
+    try:
+        principal = Identities({}).principal("session", text)
+    except Unproved:
+        return
+    asking = exchange("192.0.2.1")
+    asking.sender.principal = principal
+    assert who_is(f"id:{text}", 64) == by_principal(64, asking)
+
+
+def test_id_that_looks_like_nothing_else_needs_no_word_before_it():
+    for written in ("u-1", "partner-1", "greta.hofmann@example.com", "localhost"):
+        assert who_is(written, 64) == who_is(f"id:{written}", 64)
+    assert who_is("id:203.0.113.7", 64) != who_is("203.0.113.7", 64)
+
+
+def test_tenant_is_the_name_of_requests_for_it():
+    asking = exchange("192.0.2.1")
+    asking.sender.tenant = Tenant("acme")
+    assert who_is("tenant:acme", 64) == who_by("tenant", 64)(asking)  # type: ignore[misc]
 
 
 # -- looking

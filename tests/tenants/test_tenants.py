@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
-from tests.support.client import Answer
 from tests.support.origin import Origin
-from tests.support.running import Gateway
-from tests.support.tokens import SECRET, token
-
-Start = Callable[..., Awaitable[Gateway]]
+from tests.tenants.asking import MISMATCH, MISSING, SESSION, UNKNOWN, Start, bearer, get, problem
 
 CONFIG = f"""
 [tenancy]
@@ -35,10 +29,7 @@ active = false
 plan = "business"
 targets = {{ origin = "${{OWN}}" }}
 
-[auth.session]
-type = "jwt"
-algorithms = ["HS256"]
-key = "{SECRET}"
+{SESSION}
 
 [services.origin]
 url = "${{ORIGIN}}"
@@ -70,27 +61,10 @@ path = "/tenants/:tenant/a"
 service = "origin"
 requires_auth = false
 """
-UNKNOWN = (403, "tenant_inactive", "Invalid or inactive tenant")
-MISSING = (400, "tenant_missing", "Tenant not specified")
-MISMATCH = (403, "tenant_mismatch", "Not a member of this tenant")
-
-
-def get(path: str, *fields: str, host: str = "localhost") -> bytes:
-    lines = "".join(f"{field}\r\n" for field in fields)
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode()
-
-
-def bearer(**claims: object) -> str:
-    return f"Authorization: Bearer {token(claims)}"
-
-
-def problem(answer: Answer) -> tuple[int, str, str]:
-    told = answer.json()
-    return answer.status, told["code"], told["detail"]
 
 
 @pytest.fixture
-def start(gateway: Start, origin: Origin) -> Callable[[], Awaitable[Gateway]]:
+def start(gateway: Start, origin: Origin) -> Start:
     return lambda: gateway(CONFIG, origin=origin, own=origin.url)
 
 

@@ -103,6 +103,27 @@ def targets(loaded: Loaded) -> Iterator[Problem]:
             elif services[service].tenant_url is None:
                 hint = f"services.{service} has no tenant_url"
                 yield loaded.problem("tenancy_incomplete", key, found=loaded.shown(key, service), hint=hint)
+        if tenant.dedicated is True and all(service.tenant_url is None for service in services.values()):
+            hint = "no service has a tenant_url: its requests would go where everybody's go"
+            yield loaded.problem("tenancy_incomplete", ("tenants", name, "dedicated"), hint=hint)
+
+
+def filled(loaded: Loaded) -> Iterator[Problem]:
+    """A template that is one is an address for each tenant too that has it: of 63 letters at the most, for one."""
+    templates = {
+        name: service.tenant_url.replace("{service}", name)
+        for name, service in loaded.config.services.items()
+        if service.tenant_url is not None and not _template_fault(name, service.tenant_url)
+    }
+    for name, tenant in loaded.config.tenants.items():
+        own = tenant.dedicated
+        wanted = (templates if own else ()) if isinstance(own, bool) else templates.keys() & set(own)
+        for service in sorted(set(wanted) - tenant.targets.keys()):
+            url = templates[service].replace("{tenant}", name)
+            fault = url_fault(url, SERVICE)
+            if fault:
+                key: Key = ("tenants", name, "dedicated")
+                yield loaded.problem("bad_url", key, found=loaded.shown_url(key, url), hint=fault)
 
 
 def templates(loaded: Loaded) -> Iterator[Problem]:
@@ -110,9 +131,12 @@ def templates(loaded: Loaded) -> Iterator[Problem]:
     for name, service in loaded.config.services.items():
         if service.tenant_url is not None:
             key: Key = ("services", name, "tenant_url")
-            url = service.tenant_url.replace("{service}", name)
-            fault = "" if "{tenant}" in url else "it has no {tenant}: every tenant would have the same target"
-            fault = fault or url_fault(url.replace("{tenant}", "tenant"), SERVICE)
+            fault = _template_fault(name, service.tenant_url)
             if fault:
                 yield loaded.problem("bad_url", key, found=loaded.shown_url(key, service.tenant_url), hint=fault)
 
+
+def _template_fault(service: str, template: str) -> str:
+    if "{tenant}" not in template:
+        return "it has no {tenant}: every tenant would have the same target"
+    return url_fault(template.replace("{service}", service).replace("{tenant}", "tenant"), SERVICE)
