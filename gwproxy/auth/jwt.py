@@ -16,6 +16,7 @@ from gwproxy.auth.keys.base64url import decoded
 from gwproxy.auth.keys.key import Key
 from gwproxy.auth.keys.strict_json import read_json
 from gwproxy.auth.keys.verify import verify
+from gwproxy.auth.method import Later
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Identities, Proof, Unjudged, Unproved
 from gwproxy.auth.source import Fixed, Source, Watcher
@@ -75,7 +76,7 @@ class Jwt:
         source = self._source
         keys = source.keys
         if keys is None or not (isinstance(source, Fixed) or keys.knows(token.kid)):
-            return self._prove_later(token, source, now)
+            return Later(lambda: self._prove_later(token, source, now))
         return self._judge(token, keys.find(token.kid, token.alg), now)
 
     async def _prove_later(self, token: _Token, source: Source, now: float) -> Proof:

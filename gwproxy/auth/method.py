@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Protocol
 
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Proof
 from gwproxy.auth.source import Watcher
 from gwproxy.exchange import Exchange
+
+
+class Later:
+    """What a coroutine will give, made only when it is awaited: who just asks whether one must wait leaves none
+    behind that never ran.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, Proof]]) -> None:
+        self._make = make
+
+    def __await__(self) -> Generator[Any, Any, Proof]:
+        return self._make().__await__()
 
 
 class Method(Protocol):

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from gwproxy.auth.principal import Unproved
 from gwproxy.exchange import Exchange
-from gwproxy.wire.fields import Line
+from gwproxy.wire.fields import Line, folded
 from gwproxy.wire.path import decode
 
 AUTHORIZATION: Final = b"authorization"
@@ -20,7 +20,7 @@ class Place(Protocol):
     remembered: bool
 
     @property
-    def where(self) -> tuple[str, bytes]:
+    def where(self) -> tuple[object, ...]:
         """What it is, and its name."""
 
     def find(self, exchange: Exchange) -> bytes | None:
@@ -49,7 +49,7 @@ class Header:
         self._bare = self._name != AUTHORIZATION
 
     @property
-    def where(self) -> tuple[str, bytes]:
+    def where(self) -> tuple[object, ...]:
         """As Place's."""
         return "header", self._name
 
@@ -97,7 +97,7 @@ class Cookie:
         self._name = name.encode()
 
     @property
-    def where(self) -> tuple[str, bytes]:
+    def where(self) -> tuple[object, ...]:
         """As Place's."""
         return "cookie", self._name
 
@@ -145,7 +145,7 @@ class Query:
         self._name = name.encode()
 
     @property
-    def where(self) -> tuple[str, bytes]:
+    def where(self) -> tuple[object, ...]:
         """As Place's."""
         return "query", self._name
 
@@ -177,6 +177,39 @@ class Query:
         if len(left) == len(pairs):
             return query
         return b"?" + b"&".join(left) if left else b""
+
+
+class Forged:
+    """Callers' own copies of a header that is the gateway's to write, in every spelling. Never a credential."""
+
+    __slots__ = ("_folded",)
+
+    remembered = True
+
+    def __init__(self, name: str) -> None:
+        self._folded = folded(name.encode())
+
+    @property
+    def where(self) -> tuple[object, ...]:
+        """As Place's."""
+        return "forged", self._folded
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Forged) and self._folded == other._folded
+
+    def __hash__(self) -> int:
+        return hash((Forged, self._folded))
+
+    def find(self, exchange: Exchange) -> None:
+        """Never."""
+
+    def without(self, line: Line) -> bytes:
+        """As Place's."""
+        return b"" if folded(line[1]) == self._folded else line[2]
+
+    def query_without(self, query: bytes) -> bytes:
+        """As Place's."""
+        return query
 
 
 def place_of(source: str, schemes: tuple[bytes, ...]) -> Place:

@@ -16,7 +16,18 @@ class Unproved(Exception):
 
 
 class Unjudged(Exception):
-    """A credential that cannot be judged now, through no fault of the caller's: its keys could not be had."""
+    """A credential that cannot be judged now, through no fault of the caller's: its keys could not be had.
+
+    `code` is the word of errors.WORDS that tells it.
+    """
+
+    code = "state_unavailable"
+
+
+class Overloaded(Unjudged):
+    """Too many others are being judged."""
+
+    code = "overloaded"
 
 
 class Principal:
@@ -48,6 +59,10 @@ def identity_lines(id_: str, roles: Sequence[str], tier: str, tenant: str) -> by
         (b"X-User-Id", id_), (b"X-User-Role", ",".join(roles)), (b"X-User-Tier", tier), (b"X-Tenant-Id", tenant),
     )  # fmt: skip
     return b"".join(b"%b: %b\r\n" % (name, value.encode()) for name, value in fields if value)
+
+
+ONCE: Final = 0.0
+"""Instead of a time: the proof is of one request, and says nothing of another with the same field lines."""
 
 
 class Proof:

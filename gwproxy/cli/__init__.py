@@ -9,6 +9,7 @@ from gwproxy.cli.check import check
 from gwproxy.cli.demo import demo
 from gwproxy.cli.explain import explain
 from gwproxy.cli.limits import limits
+from gwproxy.cli.password import password
 from gwproxy.cli.reload import reload
 from gwproxy.cli.routes import routes
 from gwproxy.cli.run import run
@@ -24,7 +25,7 @@ main = click.Group(
     help="An API gateway. Start with `gwproxy demo`; `gwproxy VERB --help` tells more of a verb.",
     commands={
         verb.name or "": verb
-        for verb in (run, reload, status, limits, upgrade, check, routes, explain, schema, demo, version)
+        for verb in (run, reload, status, limits, upgrade, check, routes, explain, schema, password, demo, version)
     },
     params=[],
     context_settings={"help_option_names": ["-h", "--help"]},

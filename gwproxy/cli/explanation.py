@@ -122,7 +122,7 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
     told.lost = lost(loaded, snapshot, exchange, route)
     told.cors = who_may_read(loaded, exchange, route)
     told.addresses = list(who_is_let_in(loaded, route))
-    told.who = who_of(exchange)
+    told.who = who_of(exchange, snapshot, route)
     told.tenant = tenant_of(exchange)
     told.limits = [_limit(spec) for spec in limits_met(exchange, route)]
     told.not_in_force = [str(notice) for notice in not_in_force_for(loaded.config, route)]
@@ -189,10 +189,11 @@ def _asks(exchange: Exchange, route: CompiledRoute, service: ServiceSpec) -> Ite
     path = route.make_path(exchange.path, exchange.raw) + exchange.query
     method = exchange.method.decode()
     host = exchange.head.authority.decode() if route.preserve_host else ""
+    own = f" with the gateway's own {service.own.name.decode()}" if service.own is not None else ""
     for target in service.targets:
         shown = f" (Host: {host})" if host else ""
         share = f" (weight {target.weight})" if len(service.targets) > 1 else ""
-        yield f"{method} {_url(target, path)}{shown}{share}"
+        yield f"{method} {_url(target, path)}{shown}{share}{own}"
 
 
 def _url(target: TargetSpec, path: bytes) -> str:

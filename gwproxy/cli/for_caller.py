@@ -6,7 +6,9 @@ from collections.abc import Awaitable
 from typing import NoReturn
 
 from gwproxy.auth.keys.key_set import KeySet
+from gwproxy.auth.signatures.nonces import SeenNonces
 from gwproxy.auth.source import Watcher
+from gwproxy.auth.threads import Threads
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
@@ -33,6 +35,13 @@ class NotAsked:
 class Offline:
     """What lives on, where nothing lives."""
 
+    def __init__(self) -> None:
+        self.threads = Threads()
+
+    def nonces(self, name: str) -> SeenNonces:
+        """None were met."""
+        return SeenNonces()
+
     def key_source(self, spec: SourceSpec) -> NotAsked:
         """Nobody to ask."""
         return NotAsked()
@@ -40,7 +49,12 @@ class Offline:
 
 def prover_of(snapshot: Snapshot, route: CompiledRoute) -> Authenticate | None:
     """What proves the callers of `route`."""
-    return Provers(snapshot.auth, Offline(), None).of(route)
+    return Provers(snapshot.auth, Offline(), None, lambda *_: _nobody).of(route)
+
+
+async def _nobody(lines: bytes, exchange: Exchange) -> NoReturn:
+    """Never awaited."""
+    raise NotImplementedError
 
 
 def settled(outcome: object) -> str:
@@ -50,11 +64,11 @@ def settled(outcome: object) -> str:
     close = getattr(outcome, "close", None)
     if close is not None:
         close()
-    return "a running gateway asks the issuer for the key of this token: what it proves is not known here"
+    return "only a running gateway can verify this credential: what it proves is not known here"
 
 
-def who_of(exchange: Exchange) -> str:
-    """The caller in few words."""
+def who_of(exchange: Exchange, snapshot: Snapshot, route: CompiledRoute) -> str:
+    """The caller in few words, and how its service is told of it where that is not by plain headers."""
     principal = exchange.sender.principal
     if principal is None:
         return "anonymous"
@@ -62,7 +76,13 @@ def who_of(exchange: Exchange) -> str:
         "role": ", ".join(principal.roles), "tier": principal.tier, "tenant": principal.tenant,
     }  # fmt: skip
     told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-    return f"{principal.id}{f' ({told})' if told else ''}, by auth.{principal.via}"
+    who = f"{principal.id}{f' ({told})' if told else ''}, by auth.{principal.via}"
+    identity = snapshot.auth.identity if snapshot.auth is not None else None
+    form = identity.forms.get(route.service) if identity is not None else None
+    if identity is None or form is None:
+        return who
+    how = f"told by a token in {identity.header}" if form == "jwt" else "of whom the service is told nothing"
+    return f"{who}, {how}"
 
 
 def tenant_of(exchange: Exchange) -> str:

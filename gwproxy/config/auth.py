@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
-from gwproxy.config.forms import SOME, Bound, Choice, Credential, Day, Name, Secret, Text, Timeout, Word, says
+from gwproxy.config.authenticators import Basic, ForwardAuth, Signature
+from gwproxy.config.forms import SOME, Bound, Choice, Credential, Day, Name, Secret, Text, Timeout, says
+from gwproxy.config.known import KnownCaller
+from gwproxy.config.problems import Key
 from gwproxy.config.units import Duration, Size
 
 # No "none", and no way to write it: RFC 8725 section 3.1.
@@ -83,18 +87,13 @@ class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fie
     claims: Annotated[Claims, says("Which claims say who the caller is.")] = field(default_factory=Claims)
 
 
-class ApiKeyEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ApiKeyEntry(KnownCaller, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One key, known by its hash only, and whom it stands for."""
 
     hash: Annotated[
         Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')],
         says("Hash of the key, never the key itself."),
     ]
-    id: Annotated[Word, says("Id of the caller.")]
-    role: Annotated[Text | None, says("Role of the caller, out of [roles].")] = None
-    permissions: Annotated[tuple[Text, ...], says("Permissions besides those of the role.")] = ()
-    tier: Annotated[Text | None, says("Tier of the caller, out of [tiers].")] = None
-    tenant: Annotated[Text | None, says("Tenant that the caller belongs to.")] = None
     expires: Annotated[Day | None, says("Day, in UTC, from whose first moment on the key is refused.")] = None
 
 
@@ -111,7 +110,7 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
     ] = None
 
 
-Authenticator = Jwt | ApiKey
+Authenticator = Jwt | ApiKey | Basic | Signature | ForwardAuth
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,3 +127,17 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         bool, says("Tell who is refused with 403 which permission or role is missing; the log always knows.")
     ] = False
     methods: Annotated[dict[Name, Authenticator], says("One way to prove who is calling.")] = {}
+
+
+def known_callers(auth: Auth) -> Iterator[tuple[Key, KnownCaller]]:
+    """Every caller that the file itself knows, with the key of its table."""
+    for name, method in auth.methods.items():
+        word, entries = _entries(method)
+        for index, entry in enumerate(entries):
+            yield ("auth", name, word, index), entry
+
+
+def _entries(method: Authenticator) -> tuple[str, tuple[KnownCaller, ...]]:
+    if isinstance(method, ApiKey | Signature):
+        return "keys", method.keys
+    return ("users", method.users) if isinstance(method, Basic) else ("", ())

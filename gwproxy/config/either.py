@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gwproxy.config.addresses import Addresses
 from gwproxy.config.cors import Cors
+from gwproxy.config.identity import IdentityForm
 from gwproxy.config.problems import Key
 from gwproxy.config.routes import Aggregation, Respond, Route
 from gwproxy.config.schema import Config
@@ -82,6 +83,11 @@ def addresses_of(config: Config, key: RouteKey, route: Route | Aggregation) -> t
     if key[0] == "gateway":
         return ()
     return tuple(one for one in (config.addresses, route.addresses) if one is not None and (one.allow or one.deny))
+
+
+def identity_of(config: Config, service: Service) -> IdentityForm:
+    """How a service is told who is calling: as it says itself, else as [identity] says."""
+    return service.identity or config.identity.form
 
 
 def path_key(key: RouteKey) -> Key:

@@ -27,6 +27,7 @@ from gwproxy.config.forms import (
     Word,
     says,
 )
+from gwproxy.config.identity import Identity
 from gwproxy.config.routes import Aggregation, Cache, Part, Redirect, Respond, Route, RouteDefaults
 from gwproxy.config.services import CircuitBreaker, HealthCheck, Pool, Service, ServiceDefaults, Target, Tls
 from gwproxy.config.tenants import Plan, Tenancy, Tenant, TenantName
@@ -50,6 +51,7 @@ __all__ = [
     "Duration",
     "Gateway",
     "HealthCheck",
+    "Identity",
     "Jwt",
     "Limit",
     "Limits",
@@ -196,6 +198,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cors: Annotated[Cors | None, says("Which other origins' pages may ask.")] = None
     addresses: Annotated[Addresses | None, says("Whose requests are let in at all.")] = None
     auth: Annotated[Auth, says("How callers prove who they are.")] = field(default_factory=Auth)
+    identity: Annotated[Identity, says("How services are told who is calling.")] = field(default_factory=Identity)
     roles: Annotated[
         dict[Name, tuple[Text, ...]],
         says('Permissions of each role, added to those in the credential; "*" ends a prefix.'),

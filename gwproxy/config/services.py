@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from gwproxy.config.callers import Limit, RateLimit
+from gwproxy.config.credentials import OwnCredentials
 from gwproxy.config.forms import SOME, Choice, Count, Name, Path, Text, Timeout, Whole, says
+from gwproxy.config.identity import IdentityForm
 from gwproxy.config.units import Duration
 
 Balance = Literal["round_robin", "least_outstanding", "power_of_two", "hash"]
@@ -118,3 +120,9 @@ class Service(ServiceDefaults, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = None
     targets: Annotated[Annotated[tuple[Target, ...], SOME], says("Its addresses, where it has several.")] = ()
+    credentials: Annotated[
+        OwnCredentials | None, says("What proves to the service that the gateway is asking; nothing when left out.")
+    ] = None
+    identity: Annotated[
+        IdentityForm | None, says("How the service is told who is calling; as [identity] says when left out.")
+    ] = None

@@ -19,7 +19,9 @@ class Spread(Protocol):
 
 def place_of(spec: LimitSpec, store: Spread) -> str:
     """Limits of one place are decided together, and "" is the caller's own place."""
-    return "" if not store.spread or spec.by == "principal" else spec.by or spec.key
+    # Failed authentications are decided by themselves: there the address is the caller's own place.
+    own = spec.by == "principal" or spec.key.startswith("auth_failures")
+    return "" if not store.spread or own else spec.by or spec.key
 
 
 def lease_of(spec: LimitSpec, store: Spread) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import ssl
+from typing import TYPE_CHECKING
 
 from gwproxy.auth.source import Source
+from gwproxy.auth.threads import Threads
 from gwproxy.deadlines import Wheel
 from gwproxy.egress.connect import Connector
 from gwproxy.egress.pool import Pool
@@ -16,6 +18,9 @@ from gwproxy.limits.store import Store
 from gwproxy.runtime.issuers import Issuers
 from gwproxy.snapshot.credentials import SourceSpec
 from gwproxy.snapshot.types import ServiceSpec, TargetSpec, TlsSpec
+
+if TYPE_CHECKING:
+    from gwproxy.auth.signatures.nonces import SeenNonces
 
 log = logging.getLogger("gwproxy")
 
@@ -36,6 +41,8 @@ class Live:
         self._pools: dict[_Key, Pool] = {}
         self._used: set[_Key] = set()
         self.issuers = Issuers()
+        self.threads = Threads()
+        self._nonces: dict[str, SeenNonces] = {}
 
     def pools(self, service: ServiceSpec) -> list[tuple[Pool, int]]:
         """The pools of a service's targets, with their weights. Raises OSError, ssl.SSLError for unusable TLS files."""
@@ -69,6 +76,12 @@ class Live:
         """Where keys are fetched. Raises OSError, ssl.SSLError for an unusable `ca`."""
         return self.issuers.source(spec)
 
+    def nonces(self, name: str) -> SeenNonces:
+        """The nonces that the authenticator of this name has met: a reload lets no signed request in again."""
+        from gwproxy.auth.signatures.nonces import SeenNonces
+
+        return self._nonces.setdefault(name, SeenNonces())
+
     def forget_used(self) -> None:
         """A binding begins: whatever it doesn't ask for will be retired by `retire_unused`."""
         self._used.clear()
@@ -95,6 +108,7 @@ class Live:
         """Close every connection."""
         for pool in self._pools.values():
             pool.close()
+        self.threads.close()
         await self.issuers.close()
         await self.resolver.close()
         await self.limits.close()

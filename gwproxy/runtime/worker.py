@@ -112,7 +112,7 @@ class Worker:
         snapshot = self.server.bound.snapshot
         for spec in snapshot.all_services():
             self.live.pools(spec)
-        for source in snapshot.auth.sources() if snapshot.auth is not None else ():
+        for source in snapshot.auth.sources if snapshot.auth is not None else ():
             self.live.key_source(source)
         self.live.retire_unused()
 

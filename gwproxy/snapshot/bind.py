@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gwproxy.deadlines import Wheel
 from gwproxy.drive import Waiter
@@ -15,13 +15,17 @@ from gwproxy.egress.pool import Pool
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.replies import fixed
-from gwproxy.snapshot.callers import KeySources, Plans, Provers, Store
+from gwproxy.snapshot.callers import Inquire, KeySources, Plans, Provers, Store
 from gwproxy.snapshot.entrance import Entrance, Match, Shared
 from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.snapshot.versions import versioned
 from gwproxy.steps.forward import Forward
-from gwproxy.steps.version import Clock, VersionedForward
+from gwproxy.steps.forward_with import Edit, ForwardWith
+from gwproxy.steps.version import Clock, VersionTold
+
+if TYPE_CHECKING:
+    from gwproxy.auth.forward import Ask
 
 SLICE = 500
 """Routes bound between two yields."""
@@ -92,8 +96,8 @@ def bind(snapshot: Snapshot, live: Pools, clock: Clock = time.time) -> Generator
     routes: list[BoundRoute] = []
     shared = Shared()
     plans = Plans(live.limits, snapshot.ipv6_prefix)
-    provers = Provers(snapshot.auth, live, plans.of(snapshot.failures))
     tenants = snapshot.tenancy.tenants if snapshot.tenancy is not None else {}
+    provers = Provers(snapshot.auth, live, plans.of(snapshot.failures), _inquiries(snapshot, balances))
     for route in snapshot.routes:
         callers = {(tier, plan): plans.of(specs) for tier, plan, specs in route.caller_limits}
         door = yield from shared.door(route)
@@ -101,11 +105,23 @@ def bind(snapshot: Snapshot, live: Pools, clock: Clock = time.time) -> Generator
             live, plans.of(route.limits), callers, provers.of(route), door, shared.policy(route), clock, tenants
         )
         checks, finishers = checks_of(route, means), finishers_of(route, means)
-        routes.append(BoundRoute(route, checks, finishers, *_responder(route, balances, of_tenants, live)))
+        responder = _responder(route, snapshot, balances, of_tenants, live)
+        routes.append(BoundRoute(route, checks, finishers, *responder))
         if len(routes) % SLICE == 0:
             yield
     match = yield from _entrance(snapshot, shared, routes, live)
     return Bound(snapshot, routes, match)
+
+
+def _inquiries(snapshot: Snapshot, balances: dict[str, RoundRobin[Pool]]) -> Inquire:
+    """What asks the services that judge who is calling."""
+
+    def inquire(asked: str, path: bytes, timeout_s: float) -> Ask:
+        from gwproxy.steps.inquiry import Inquiry
+
+        return Inquiry(balances[asked], path, timeout_s, snapshot.services[asked].own)
+
+    return inquire
 
 
 def _entrance(
@@ -141,13 +157,16 @@ def _balances(specs: Mapping[str, ServiceSpec], live: Pools) -> Balances:
 
 
 def _responder(
-    route: CompiledRoute, balances: Balances, of_tenants: Mapping[str, Balances], live: Pools
+    route: CompiledRoute, snapshot: Snapshot, balances: Balances, of_tenants: Mapping[str, Balances], live: Pools
 ) -> tuple[Responder, Conclude]:
     if route.fixed is not None:
         return _fixed(route.fixed), _concluded
     if route.aggregation or route.times is None:
         return _not_implemented, _concluded
-    make = Forward if route.version is None else partial(VersionedForward, route.version)
+    own = snapshot.services[route.service].own
+    edits: tuple[Edit, ...] = () if route.version is None else (VersionTold(route.version).add,)
+    edits += () if own is None else (own.add,)
+    make = partial(ForwardWith, edits) if edits else Forward
     forward = make(
         route.service, balances[route.service], route.times, route.make_path, live.wheel,
         preserve_host=route.preserve_host, max_body=route.max_body,

@@ -14,6 +14,8 @@ from gwproxy.snapshot.access import access_of, authenticators_of
 from gwproxy.snapshot.credentials import auth_of
 from gwproxy.snapshot.family import Family, family_of
 from gwproxy.snapshot.limits import failures_of, limits_of, limits_of_callers
+from gwproxy.snapshot.methods import asked_services
+from gwproxy.snapshot.own_credentials import own_header
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
@@ -56,7 +58,10 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
             due = len(routes) + SLICE
             yield
     yield from router.finish()
-    services = {name: service_of(name, service) for name, service in config.services.items()}
+    services = {
+        name: service_of(name, service, own_header(loaded, name)) for name, service in config.services.items()
+    }
+    services |= asked_services(config.auth)
     return Snapshot(
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
         ipv6_prefix=config.limits.ipv6_prefix,

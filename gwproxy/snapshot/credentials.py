@@ -11,9 +11,23 @@ from gwproxy.auth.api_key import KnownKey
 from gwproxy.auth.places import Place, place_of
 from gwproxy.auth.principal import Identities
 from gwproxy.config.auth import ApiKey, ApiKeyEntry, Authenticator, Jwt
+from gwproxy.config.authenticators import Basic, ForwardAuth, Signature
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, dotted
 from gwproxy.config.rules.urls import is_file
+from gwproxy.snapshot.identity import IdentitySpec, identity_spec, unusable_signer
+from gwproxy.snapshot.methods import (
+    BasicSpec,
+    ForwardAuthSpec,
+    SignatureSpec,
+    basic_of,
+    forward_auth_of,
+    principal_of,
+    signature_of,
+    unusable_hashes,
+    unusable_signers,
+)
+from gwproxy.snapshot.own_credentials import unusable_credentials
 
 if TYPE_CHECKING:
     from gwproxy.auth.jwt import JwtRules
@@ -53,7 +67,7 @@ class ApiKeysSpec:
     keys: tuple[KnownKey, ...]
 
 
-MethodSpec = JwtSpec | ApiKeysSpec
+MethodSpec = JwtSpec | ApiKeysSpec | BasicSpec | SignatureSpec | ForwardAuthSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +77,13 @@ class AuthSpec:
     methods: dict[str, MethodSpec]
     identities: Identities
     realm: str
+    identity: IdentitySpec = IdentitySpec()
 
-    def sources(self) -> Iterator[SourceSpec]:
-        """All that keys are fetched from."""
-        for method in self.methods.values():
-            if isinstance(method, JwtSpec) and isinstance(method.keys, SourceSpec):
-                yield method.keys
+    @property
+    def sources(self) -> list[SourceSpec]:
+        """Where its keys are fetched."""
+        keys = [method.keys for method in self.methods.values() if isinstance(method, JwtSpec)]
+        return [spec for spec in keys if isinstance(spec, SourceSpec)]
 
 
 def auth_of(loaded: Loaded) -> AuthSpec:
@@ -78,13 +93,19 @@ def auth_of(loaded: Loaded) -> AuthSpec:
     methods = {
         name: _method(loaded, name, method, identities) for name, method in config.auth.methods.items()
     }
-    return AuthSpec(methods, identities, config.auth.realm)
+    return AuthSpec(methods, identities, config.auth.realm, identity_spec(loaded))
 
 
 def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
     """A Problem for each key that cannot be used as the configuration says."""
+    yield from unusable_credentials(loaded)
+    yield from unusable_signer(loaded)
     for name, method in loaded.config.auth.methods.items():
-        if isinstance(method, Jwt):
+        if isinstance(method, Basic):
+            yield from unusable_hashes(loaded, name, method)
+        elif isinstance(method, Signature):
+            yield from unusable_signers(loaded, name, method)
+        elif isinstance(method, Jwt):
             key = _where(name, method)
             if key is not None:
                 try:
@@ -97,19 +118,21 @@ def _method(loaded: Loaded, name: str, method: Authenticator, identities: Identi
     if isinstance(method, ApiKey):
         place = place_of(method.source, (b"apikey", b"bearer"))
         return ApiKeysSpec(name, place, tuple(_known(entry, name, identities) for entry in method.keys))
+    if isinstance(method, Basic):
+        return basic_of(name, method, identities)
+    if isinstance(method, Signature):
+        return signature_of(loaded, name, method, identities)
+    if isinstance(method, ForwardAuth):
+        return forward_auth_of(name, method)
     keys = _keys(loaded, name, method) or _source(method)
     return JwtSpec(name, place_of(method.source, (b"bearer",)), _rules(method), keys)
 
 
 def _known(entry: ApiKeyEntry, name: str, identities: Identities) -> KnownKey:
-    principal = identities.principal(
-        name, entry.id, roles=(entry.role,) if entry.role else (), permissions=entry.permissions,
-        tier=entry.tier or "", tenant=entry.tenant or "",
-    )  # fmt: skip
     until = FOREVER
     if entry.expires is not None:
         until = datetime.fromisoformat(entry.expires).replace(tzinfo=UTC).timestamp()
-    return KnownKey(bytes.fromhex(entry.hash.removeprefix("sha256:")), principal, until)
+    return KnownKey(bytes.fromhex(entry.hash.removeprefix("sha256:")), principal_of(entry, name, identities), until)
 
 
 def _rules(method: Jwt) -> JwtRules:

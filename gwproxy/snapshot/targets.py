@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from gwproxy.config import schema
 from gwproxy.snapshot.types import PoolSpec, ServiceSpec, TargetSpec, TlsSpec
+from gwproxy.steps.forward_with import OwnHeader
 
 
 def target_of(url: str, weight: int = 1) -> TargetSpec:
@@ -23,8 +24,8 @@ def target_of(url: str, weight: int = 1) -> TargetSpec:
     return TargetSpec(f"{shown}:{port}", tls, host, port, "", prefix, authority.encode(), weight)
 
 
-def service_of(name: str, service: schema.Service) -> ServiceSpec:
-    """A service's part of the snapshot."""
+def service_of(name: str, service: schema.Service, own: OwnHeader | None = None) -> ServiceSpec:
+    """A service's part of the snapshot. `own` is what its credentials became."""
     if service.url is not None:
         targets: tuple[TargetSpec, ...] = (target_of(service.url),)
     else:
@@ -36,4 +37,5 @@ def service_of(name: str, service: schema.Service) -> ServiceSpec:
         tls=TlsSpec(tls.verify, tls.ca, tls.server_name, tls.cert, tls.key),
         pool=PoolSpec(pool.max_connections, float(pool.idle_timeout), float(pool.max_age)),
         maintenance=service.maintenance,
+        own=own,
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gwproxy.snapshot.router import Router
     from gwproxy.snapshot.tenants import TenancySpec, TenantOfRoute
     from gwproxy.snapshot.versions import Versions
+    from gwproxy.steps.forward_with import OwnHeader
     from gwproxy.steps.version import VersionSpec
 
 
@@ -61,13 +62,14 @@ class PoolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A service: where it is and how it is connected to."""
+    """A service: where it is and how it is connected to. `own` proves to it that the gateway is asking."""
 
     name: str
     targets: tuple[TargetSpec, ...]
     tls: TlsSpec
     pool: PoolSpec
     maintenance: bool
+    own: OwnHeader | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,27 +19,34 @@ from gwproxy.auth.principal import Principal, Proof, Unjudged, Unproved
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.limits.decision import Plan
+from gwproxy.wire.fields import Line
 
 FOREVER = float("inf")
 DETAIL = "Authentication required"
 Found = Iterator[tuple[Method, bytes]]
 
 
+Tell = Callable[[Principal, float], tuple[bytes, float]]
+"""A principal and the wall clock → the field lines that tell a service of it, and until when they may be told."""
+
+
 class Authenticate:
     """What proves the callers of all routes that take the same authenticators.
 
     `methods` are tried in this order; credentials in `places` are taken out of what services get. `clock` is the
-    wall's, in seconds.
+    wall's, in seconds. `tell` writes what services are told of a caller, in the place of the principal's own lines.
     """
 
     __slots__ = (
-        "__weakref__", "_challenges", "_clock", "_failures", "_methods", "_places", "_refused", "_remembers", "seal",
+        "__weakref__", "_challenges", "_clock", "_failures", "_methods", "_places", "_refused", "_remembers", "_tell",
+        "seal",
     )  # fmt: skip
 
     def __init__(
         self, methods: Sequence[Method], places: Sequence[Place], failures: Plan | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, tell: Tell | None = None,
     ) -> None:  # fmt: skip
+        self._tell = tell
         self._methods = tuple(methods)
         self._places = tuple(places)
         self._failures = failures
@@ -145,7 +152,7 @@ class Authenticate:
         except Unjudged as reason:
             if required:
                 raise GatewayError(
-                    "state_unavailable", "Who is calling cannot be verified now", blame=Blame.GATEWAY,
+                    reason.code, "Who is calling cannot be verified now", blame=Blame.GATEWAY,
                     phase=Phase.POLICY, cause=str(reason), retry_after_s=1,
                 ) from None  # fmt: skip
             reasons.append(str(reason))
@@ -173,7 +180,13 @@ class Authenticate:
     def _enter(self, exchange: Exchange, principal: Principal | None, until: float) -> None:
         """Go on as `principal`, and remember that until then."""
         sender = exchange.sender
-        known = self._known(exchange, sender, principal)
+        told = b""
+        if principal is not None:
+            told = principal.lines
+            if self._tell is not None:
+                told, fresh = self._tell(principal, self._clock())
+                until = min(until, fresh)
+        known = self._known(exchange, sender, principal, told)
         if not self._remembers:
             for place in self._places:
                 exchange.query = place.query_without(exchange.query)
@@ -182,7 +195,9 @@ class Authenticate:
         if known is not None:
             exchange.sender = known
 
-    def _known(self, exchange: Exchange, sender: Sender, principal: Principal | None) -> Sender | None:
+    def _known(
+        self, exchange: Exchange, sender: Sender, principal: Principal | None, identity: bytes
+    ) -> Sender | None:
         """The sender as who it proved to be, without its credential; None where nothing is different about it."""
         fields = exchange.head.about.fields
         kept = [self._without(line) for line in fields.kept] if self._places else [line[2] for line in fields.kept]
@@ -192,16 +207,17 @@ class Authenticate:
         told = sender.lines[len(fields.joined()) :]
         known = sender.copy(lines + told)
         if principal is not None:
-            known.lines += principal.lines
+            known.lines += identity
             known.principal = principal
         return known
 
-    def _without(self, line: tuple[int, bytes, bytes, bytes]) -> bytes:
-        left = line[2]
+    def _without(self, line: Line) -> bytes:
         for place in self._places:
-            if left == line[2]:
-                left = place.without(line)
-        return left
+            left = place.without(line)
+            if left != line[2]:
+                # What is left may have another place's credential in it: two cookies stand in one line.
+                line = (line[0], line[1], left, left.partition(b":")[2].strip())
+        return line[2]
 
 
 def _fields(challenges: Iterator[bytes] | Sequence[bytes]) -> tuple[tuple[bytes, bytes], ...]:

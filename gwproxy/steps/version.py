@@ -9,13 +9,12 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gwproxy.egress.request import Request
 from gwproxy.errors import GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.steps.asked import Source, is_version
-from gwproxy.steps.forward import Forward
 
 Clock = Callable[[], float]
 """Seconds since 1970, by the calendar: what dates are compared with."""
@@ -133,24 +132,22 @@ def without(lines: bytes, names: frozenset[bytes]) -> bytes:
     return b"\r\n".join(kept)
 
 
-class VersionedForward(Forward):
+class VersionTold:
     """Tells the service which version was asked for, by the gateway's word: a caller's own is dropped."""
 
     __slots__ = ("_own", "_told")
 
-    def __init__(self, spec: VersionSpec, *forward: Any, **also: Any) -> None:
-        super().__init__(*forward, **also)
+    def __init__(self, spec: VersionSpec) -> None:
         self._own = spec.own
         self._told = spec.told
 
-    def _request(self, exchange: Exchange) -> Request:
-        request = super()._request(exchange)
+    def add(self, request: Request, exchange: Exchange) -> None:
+        """Put it into a request that `exchange` became."""
         own = {line for _, name, line, _ in exchange.head.fields.kept if folded(name) in self._own}
         if own:
             lines = (line + b"\r\n" for line in request.lines.split(b"\r\n")[:-1])
             request.lines = b"".join(line for line in lines if line not in own)
         request.lines += self._told
-        return request
 
 
 def folded(name: bytes) -> bytes:

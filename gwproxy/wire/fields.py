@@ -68,7 +68,9 @@ ANSWER_NAMES: Final[dict[bytes, int]] = {
 }
 
 # A service that folds names (WSGI's HTTP_X_USER_ID) sees X_User.Id as X-User-Id, so these are compared folded too.
-IDENTITY_NAMES: Final = frozenset((b"xuserid", b"xuserrole", b"xusertier", b"xtenantid", b"xtenantplan"))
+IDENTITY_NAMES: Final = frozenset(
+    (b"xuserid", b"xuserrole", b"xusertier", b"xtenantid", b"xtenantplan", b"xgwproxyidentity")
+)
 _FORWARDED_FOLDED: Final = frozenset(
     (b"xforwardedfor", b"xforwardedproto", b"xforwardedhost", b"xforwardedport", b"xforwardedprefix",
      b"xforwardedserver", b"xforwardedscheme", b"xforwardeduri", b"xforwardedmethod", b"xforwardedssl", b"xrealip",
@@ -94,6 +96,11 @@ _NOT_REMEMBERED: Final = frozenset(
     (b"authorization", b"cookie", b"set-cookie", b"etag", b"if-none-match", b"last-modified", b"if-modified-since",
      b"x-api-key", b"x-request-id", b"x-correlation-id", b"x-causation-id", b"traceparent")
 )  # fmt: skip
+
+
+def folded(name: bytes) -> bytes:
+    """A field's name as the laxest reader sees it: letters and digits, in lower case."""
+    return name.lower().translate(None, _NOT_ALNUM)
 
 
 class Names:
@@ -139,10 +146,10 @@ class Names:
         kind = self._kinds.get(lower)
         if kind is not None or not self._aliases:
             return kind or KEEP
-        folded = lower.translate(None, _NOT_ALNUM)
-        if folded in IDENTITY_NAMES:
+        plain = folded(lower)
+        if plain in IDENTITY_NAMES:
             return IDENTITY
-        return FORWARDED_OTHER if folded in _FORWARDED_FOLDED else KEEP
+        return FORWARDED_OTHER if plain in _FORWARDED_FOLDED else KEEP
 
 
 REQUESTS: Final = Names(REQUEST_NAMES, aliases=True)

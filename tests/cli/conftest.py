@@ -15,4 +15,4 @@ from gwproxy.cli import main
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs the command in this process, in a folder of its own: `cli("check", "routes.toml")`."""
     monkeypatch.chdir(tmp_path)
-    return lambda *words: CliRunner().invoke(main, words, prog_name="gwproxy")
+    return lambda *words, **how: CliRunner().invoke(main, words, prog_name="gwproxy", **how)

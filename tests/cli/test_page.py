@@ -33,7 +33,8 @@ def files(cli) -> None:
     ("command", "shown"), [each for each in TRANSCRIPTS if not each[0].startswith(SERVING + RUNNING)]
 )
 def test_command_prints_what_the_page_shows(command, shown, files, cli):
-    printed = cli(*shlex.split(command)).stdout
+    # What is typed where a verb asks for something.
+    printed = cli(*shlex.split(command), input="correct horse\n").stdout
     assert re.fullmatch(pattern_of(shown), printed, re.DOTALL), printed
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
 from gwproxy.config.auth import ApiKey, Authenticator, Jwt
+from gwproxy.config.authenticators import Basic, Signature
 from gwproxy.config.either import all_routes, needs, requires_auth
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Problem, show
+from gwproxy.config.problems import Key, Problem, did_you_mean, show
 from gwproxy.config.rules.routes import no_condition
 from gwproxy.config.rules.urls import discovered
+from gwproxy.wire.fields import CODING, CONNECTION, FORWARDED_OTHER, HOP, IDENTITY, REQUESTS
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 SAMPLES: Final = frozenset({
@@ -19,6 +22,9 @@ SAMPLES: Final = frozenset({
     "sha256:cf0b0d08f66b0c3ab9674fbb441def0a1d466df189a052e42c5a8c21599fa5a3",
 })  # fmt: skip
 """Secrets that everybody can read in the examples."""
+# RFC 9421 section 2.2, those of requests.
+DERIVED: Final = ("@method", "@target-uri", "@authority", "@scheme", "@request-target", "@path", "@query")
+UNSEEN: Final = frozenset((HOP, CODING, CONNECTION, IDENTITY, FORWARDED_OTHER))
 _LOOPBACK: Final = ("127.", "localhost:", "[::1]:", "unix:")
 
 
@@ -66,6 +72,8 @@ def key_sources(loaded: Loaded) -> Iterator[Problem]:
 def credentials(loaded: Loaded) -> Iterator[Problem]:
     """A credential comes in a header or a cookie that a caller can send."""
     for name, method in loaded.config.auth.methods.items():
+        if not isinstance(method, Jwt | ApiKey):
+            continue
         kind, _, what = method.source.partition(":")
         hint = ""
         if kind != "query" and _TOKEN.fullmatch(what) is None:
@@ -91,6 +99,53 @@ def repeated_keys(loaded: Loaded) -> Iterator[Problem]:
             seen.setdefault(entry.hash, key)
 
 
+def repeated_users(loaded: Loaded) -> Iterator[Problem]:
+    """A name stands for one user of an authenticator."""
+    for name, method in loaded.config.auth.methods.items():
+        seen: dict[str, int] = {}
+        for index, user in enumerate(method.users if isinstance(method, Basic) else ()):
+            key = ("auth", name, "users", index, "name")
+            # As they are compared: two spellings of one name are one.
+            plain = unicodedata.normalize("NFC", user.name)
+            if plain in seen:
+                hint = f"first at {loaded.places.find(('auth', name, 'users', seen[plain], 'name'))}"
+                yield loaded.problem("user_twice", key, found=loaded.shown(key, user.name), hint=hint)
+            seen.setdefault(plain, index)
+
+
+def signers(loaded: Loaded) -> Iterator[Problem]:
+    """A keyid stands for one key; what is required can be covered; a nonce is remembered by one process."""
+    workers = loaded.config.gateway.workers
+    for name, method in loaded.config.auth.methods.items():
+        if not isinstance(method, Signature):
+            continue
+        seen: dict[str, int] = {}
+        for index, signer in enumerate(method.keys):
+            key: Key = ("auth", name, "keys", index, "keyid")
+            if signer.keyid in seen:
+                hint = f"first at {loaded.places.find(('auth', name, 'keys', seen[signer.keyid], 'keyid'))}"
+                yield loaded.problem("key_twice", key, found=loaded.shown(key, signer.keyid), hint=hint)
+            seen.setdefault(signer.keyid, index)
+        for index, component in enumerate(method.components):
+            fault = _uncoverable(component)
+            if fault:
+                key = ("auth", name, "components", index)
+                yield loaded.problem("bad_component", key, found=loaded.shown(key, component), hint=fault)
+        if method.nonce and workers != 1:
+            hint = "each worker takes a signature once: keep max_age short, or serve with one"
+            yield loaded.problem("nonces_apart", ("auth", name, "nonce"), found="true", hint=hint)
+
+
+def _uncoverable(component: str) -> str:
+    """Why no signature of a request can cover this, as a cure; empty where one can."""
+    if component == "@query-param":
+        return "it has no value of its own: write @query"
+    if component.startswith("@"):
+        return "" if component in DERIVED else did_you_mean(component, DERIVED)
+    kind = REQUESTS.kind(component.encode())
+    return "fields of this name do not reach the gateway's checks" if kind in UNSEEN else ""
+
+
 def samples(loaded: Loaded) -> Iterator[Problem]:
     """What the examples have for a secret is none: it must not be believed where others can connect."""
     open_ = [place for place in loaded.config.gateway.listen if not place.startswith(_LOOPBACK)]
@@ -104,5 +159,5 @@ def samples(loaded: Loaded) -> Iterator[Problem]:
 def _secrets(method: Authenticator) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(method, Jwt):
         yield ("key",), method.key or ""
-    else:
+    elif isinstance(method, ApiKey):
         yield from ((("keys", index, "hash"), entry.hash) for index, entry in enumerate(method.keys))

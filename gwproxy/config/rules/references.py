@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from gwproxy.config.auth import ApiKey
+from gwproxy.config.auth import known_callers
 from gwproxy.config.either import all_routes
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
@@ -41,10 +41,9 @@ def _named_tiers(loaded: Loaded) -> Iterator[tuple[Key, str]]:
     auth = loaded.config.auth
     if auth.default_tier is not None:
         yield ("auth", "default_tier"), auth.default_tier
-    for method_name, method in auth.methods.items():
-        for index, entry in enumerate(method.keys if isinstance(method, ApiKey) else ()):
-            if entry.tier is not None:
-                yield ("auth", method_name, "keys", index, "tier"), entry.tier
+    for key, entry in known_callers(auth):
+        if entry.tier is not None:
+            yield (*key, "tier"), entry.tier
     for name, service in loaded.config.services.items():
         for limit_name, limit in service.rate_limits.items():
             for tier in limit.tiers:
@@ -52,12 +51,10 @@ def _named_tiers(loaded: Loaded) -> Iterator[tuple[Key, str]]:
 
 
 def roles(loaded: Loaded) -> Iterator[Problem]:
-    """The role of an API key, and those that a route wants, are some of [roles]."""
-    for name, method in loaded.config.auth.methods.items():
-        for index, entry in enumerate(method.keys if isinstance(method, ApiKey) else ()):
-            if entry.role is not None:
-                key = ("auth", name, "keys", index, "role")
-                yield from _known(loaded, "unknown_role", key, entry.role, loaded.config.roles)
+    """The roles of known callers, and those that a route wants, are some of [roles]."""
+    for key, entry in known_callers(loaded.config.auth):
+        if entry.role is not None:
+            yield from _known(loaded, "unknown_role", (*key, "role"), entry.role, loaded.config.roles)
     for where, route in all_routes(loaded.config):
         for index, role in enumerate(route.roles):
             # A role without permissions is written too, so that a misspelt one is found.
