@@ -11,7 +11,7 @@ import base64
 import binascii
 import os
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -70,7 +70,7 @@ class Basic:
     def watch(self, watcher: Watcher) -> None:
         """Users change with the configuration only."""
 
-    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Awaitable[Proof]:
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Later:
         """Verify a password. Raises Unproved at once for what is no name with a password."""
         name, password = _taken_apart(credential)
         return Later(lambda: self._prove(name, password, self._digest(credential), now))

@@ -145,7 +145,7 @@ class ForwardAuth:
     def watch(self, watcher: Watcher) -> None:
         """Nobody is told when a judgement changes."""
 
-    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Awaitable[Proof]:
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Later:
         """Ask. Raises GatewayError (`loop_detected`)."""
         if exchange.sender.looped:
             raise GatewayError("loop_detected", "The request has been here before", phase=Phase.ROUTE)

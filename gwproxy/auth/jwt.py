@@ -7,7 +7,6 @@ used with; its `kid` picks among the keys that are there, and `jku`, `x5u`, `x5c
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,8 +69,8 @@ class Jwt:
         """Tell `watcher` when keys change."""
         self._source.watch(watcher)
 
-    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Awaitable[Proof]:
-        """Verify a token; an Awaitable where its key has to be fetched first. Raises Unproved."""
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Later:
+        """Verify a token; Later where its key has to be fetched first. Raises Unproved."""
         token = _Token(credential, self._rules)
         source = self._source
         keys = source.keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Protocol
 
 from gwproxy.auth.places import Place
@@ -41,8 +41,8 @@ class Method(Protocol):
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` when what was proved by this method is no longer to be believed."""
 
-    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Awaitable[Proof]:
-        """Verify a credential. `now`: the wall clock, in seconds.
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Later:
+        """Verify a credential; Later where somebody has to be asked first. `now`: the wall clock, in seconds.
 
-        Raises Unproved, or Unjudged where it cannot be verified now; so does what is awaited.
+        Raises Unproved.
         """

@@ -87,7 +87,9 @@ class Header:
 
 
 class Cookie:
-    """A cookie (RFC 6265 section 5.4). Its name is compared as it is written."""
+    """A cookie (RFC 6265 section 5.4). Its name is compared as it is written, without the blanks around it, which many
+    servers drop.
+    """
 
     __slots__ = ("_name",)
 
@@ -112,11 +114,12 @@ class Cookie:
         found = None
         for value in exchange.head.about.fields.get_all(b"cookie"):
             for pair in value.split(b";"):
-                name, equals, content = pair.strip(b" \t").partition(b"=")
-                if equals and name == self._name and content:
+                name, equals, content = pair.partition(b"=")
+                content = content.strip(b" \t").strip(b'"')
+                if equals and name.strip(b" \t") == self._name and content:
                     if found is not None:
                         raise Unproved("two credentials in one request")
-                    found = content.strip(b'"')
+                    found = content
         return found
 
     def without(self, line: Line) -> bytes:
@@ -124,7 +127,7 @@ class Cookie:
         if line[1] != b"cookie" or self._name not in line[3]:
             return line[2]
         pairs = [pair.strip(b" \t") for pair in line[3].split(b";")]
-        left = [pair for pair in pairs if pair.partition(b"=")[0] != self._name]
+        left = [pair for pair in pairs if pair.partition(b"=")[0].strip(b" \t") != self._name]
         if len(left) == len(pairs):
             return line[2]
         return b"Cookie: %b\r\n" % b"; ".join(left) if left else b""

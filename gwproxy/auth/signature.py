@@ -6,7 +6,7 @@ the request is forwarded: no service begins on what turns out to be another body
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from gwproxy.auth.method import Later
@@ -87,7 +87,7 @@ class Signatures:
     def watch(self, watcher: Watcher) -> None:
         """Keys change with the configuration only."""
 
-    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Awaitable[Proof]:
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Later:
         """Verify a signature, and the body where it covers that: an Awaitable where the body is still to come.
 
         Raises Unproved, and GatewayError (`body_too_large`).

@@ -91,7 +91,10 @@ class ApiKeyEntry(KnownCaller, frozen=True, forbid_unknown_fields=True, kw_only=
     """One key, known by its hash only, and whom it stands for."""
 
     hash: Annotated[
-        Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')],
+        # Hidden in problems: what is none may well be the key itself.
+        Annotated[
+            Secret, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')
+        ],
         says("Hash of the key, never the key itself."),
     ]
     expires: Annotated[Day | None, says("Day, in UTC, from whose first moment on the key is refused.")] = None

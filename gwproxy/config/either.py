@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gwproxy.config.addresses import Addresses
+from gwproxy.config.auth import ApiKey, Jwt
 from gwproxy.config.cors import Cors
 from gwproxy.config.identity import IdentityForm
 from gwproxy.config.problems import Key
@@ -39,6 +40,13 @@ def requires_auth(route: Route | Aggregation) -> bool:
 def needs(route: Route | Aggregation) -> bool:
     """Whether a route wants permissions or roles."""
     return bool(route.permissions or route.permissions_all or route.roles)
+
+
+def redacted(config: Config) -> tuple[str, ...]:
+    """Names whose values no line of a log shows: those of the file, and those under which credentials are sent."""
+    methods = (method for method in config.auth.methods.values() if isinstance(method, Jwt | ApiKey))
+    sources = (method.source.partition(":") for method in methods)
+    return (*config.log.redact, *(name for kind, _, name in sources if kind == "query"))
 
 
 def all_routes(config: Config) -> Iterator[tuple[RouteKey, Route | Aggregation]]:

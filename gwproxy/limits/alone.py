@@ -50,5 +50,9 @@ class Alone:
             self._plan = self._store.local.plan_now([self._shared(spec) for spec in self._specs], self._ipv6_prefix)
         return self._plan.check(exchange)
 
+    def used_up(self, exchange: Exchange) -> Reply | None:
+        """As a plan's: of what was counted here, which is forgotten when the store is well again."""
+        return None if self._plan is None else self._plan.used_up(exchange)
+
     def _shared(self, spec: LimitSpec) -> LimitSpec:
         return replace(spec, requests=math.ceil(spec.requests / self._share))

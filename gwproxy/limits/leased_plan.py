@@ -101,7 +101,7 @@ class LeasedPlan:
         keys = [level.key(exchange, address) for level in self.levels]
         now = self.store.local.now_us()
         refusing, wait = self._known(keys, now)
-        return self.refusal(exchange, keys, {}, refusing, wait, now) if wait else None
+        return self.refusal(exchange, keys, {}, refusing, wait, now) if wait else self.alone.used_up(exchange)
 
     def _known(self, keys: list[str], now: int) -> tuple[int, int]:
         """Which limit is known to refuse for longest, and how long it does; 0 where none is."""

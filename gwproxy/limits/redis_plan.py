@@ -105,8 +105,9 @@ class RedisPlan:
         return pending
 
     def used_up(self, exchange: Exchange) -> Reply | None:
-        """As Plan's: what this process has been told before."""
-        return self._refuse_again(exchange, self._keys_of(exchange), self._store.local.now_us())
+        """As Plan's: what this process has been told before, or has counted itself."""
+        known = self._refuse_again(exchange, self._keys_of(exchange), self._store.local.now_us())
+        return known or self.alone.used_up(exchange)
 
     def _keys_of(self, exchange: Exchange) -> list[str]:
         address = exchange.sender.who or self._address(exchange)

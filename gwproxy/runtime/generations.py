@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import msgspec
 
+from gwproxy.config.either import redacted
 from gwproxy.runtime.collector import Collector, undisturbed
 from gwproxy.runtime.intake import Intake
 from gwproxy.runtime.log import logging_to
@@ -65,7 +66,7 @@ class Generations:
         self._held.enter_context(logging_to(sys.stderr, logs.format))
         if logs.access:
             self.lines = AccessLog(logs.format, logs.file)
-            self.lines.use(logs.sample, logs.redact)
+            self.lines.use(logs.sample, redacted(loaded.config))
             self._held.callback(self.lines.close)
         worker = Worker(loaded, record=self.lines, instance=message.instance, store=message.store)
         # It has its routes before it has its sockets, which it is given by the first swap.
@@ -82,8 +83,8 @@ class Generations:
         if ready is not None:
             self.worker.swap(ready)
             if self.lines is not None:
-                logs = ready.loaded.config.log
-                self.lines.use(logs.sample, logs.redact)
+                config = ready.loaded.config
+                self.lines.use(config.log.sample, redacted(config))
             self.collector.replaced()
         await self.worker.accepting.use(sockets)
         return Swapped(generation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gwproxy.snapshot.credentials import SourceSpec
@@ -18,7 +19,7 @@ class Issuers:
     def __init__(self) -> None:
         self._sources: dict[SourceSpec, KeySource] = {}
         self._used: set[SourceSpec] = set()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], KeySource] = {}
         self._tls: dict[str, ssl.SSLContext] = {}
 
     def source(self, spec: SourceSpec) -> KeySource:
@@ -30,6 +31,9 @@ class Issuers:
         source = self._sources.get(spec)
         if source is None:
             source = self._sources[spec] = self._new(spec)
+            for other, before in self._sources.items():
+                if before is not source and replace(other, refresh_s=spec.refresh_s, timeout_s=spec.timeout_s) == spec:
+                    source.adopt(before)
             source.start()
         return source
 
@@ -60,12 +64,13 @@ class Issuers:
     def retire_unused(self) -> None:
         """Stop fetching what is no longer wanted."""
         for spec in [spec for spec in self._sources if spec not in self._used]:
-            closing = asyncio.ensure_future(self._sources.pop(spec).close())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            source = self._sources.pop(spec)
+            retiring = asyncio.ensure_future(source.retire())
+            self._retiring[retiring] = source
+            retiring.add_done_callback(self._retiring.pop)
 
     async def close(self) -> None:
         """Stop fetching."""
-        for source in self._sources.values():
+        for source in (*self._sources.values(), *self._retiring.values()):
             await source.close()
-        await asyncio.gather(*self._closing)
+        await asyncio.gather(*self._retiring)

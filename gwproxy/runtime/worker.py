@@ -24,6 +24,7 @@ from gwproxy.runtime.live import Live
 from gwproxy.runtime.reading import processes_of
 from gwproxy.snapshot.bind import SLICE, Bound, bind
 from gwproxy.snapshot.compile import compile_slices
+from gwproxy.snapshot.credentials import sources_of
 from gwproxy.telemetry.ids import RequestIds
 from gwproxy.telemetry.record import Counters, Recorder, Taker
 
@@ -112,7 +113,7 @@ class Worker:
         snapshot = self.server.bound.snapshot
         for spec in snapshot.all_services():
             self.live.pools(spec)
-        for source in snapshot.auth.sources if snapshot.auth is not None else ():
+        for source in sources_of(snapshot.auth):
             self.live.key_source(source)
         self.live.retire_unused()
 

@@ -13,6 +13,9 @@ def access_of(config: Config, one: Route | Aggregation) -> Access:
     """What `one` wants of its callers."""
     kind = kind_of(one)
     tiers = frozenset(name for name, tier in config.tiers.items() if kind in tier.access)
+    if kind == "public":
+        # Who is known and has no tier may ask what everybody may.
+        tiers |= {""}
     return Access(
         kind, tiers if _asks_tier(config, kind) else None, one.permissions, one.permissions_all, one.roles,
         config.auth.tell_missing,
@@ -32,7 +35,7 @@ def kind_of(one: Route | Aggregation) -> str:
 
 
 def _asks_tier(config: Config, kind: str) -> bool:
-    """Whether any caller could be kept out by its tier: who is known and has none may ask what is public."""
+    """Whether any caller could be kept out by its tier."""
     if not config.tiers or not config.auth.methods:
         return False
     known = [tier for name, tier in config.tiers.items() if name != ANONYMOUS]

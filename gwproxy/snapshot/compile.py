@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from gwproxy.config.either import RouteKey, addresses_of, all_routes, cors_of, requires_auth
+from gwproxy.config.either import RouteKey, addresses_of, all_routes, cors_of, redacted, requires_auth
 from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.config.versions import PATH, prefix_of
@@ -45,7 +45,7 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
     config = loaded.config
     router = Router(ignore_trailing_slash=config.gateway.trailing_slash == "ignore")
     routes: list[CompiledRoute] = []
-    secret = secret_names(config.log.redact)
+    secret = secret_names(redacted(config))
     versions = Versions(prefix_of(config.versioning), in_path=PATH in config.versioning.sources)
     due = SLICE
     for where, one in all_routes(config):

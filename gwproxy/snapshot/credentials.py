@@ -96,6 +96,13 @@ def auth_of(loaded: Loaded) -> AuthSpec:
     return AuthSpec(methods, identities, config.auth.realm, identity_spec(loaded))
 
 
+def sources_of(auth: AuthSpec | None) -> Iterator[SourceSpec]:
+    """Where keys are fetched."""
+    for spec in auth.methods.values() if auth is not None else ():
+        if isinstance(spec, JwtSpec) and isinstance(spec.keys, SourceSpec):
+            yield spec.keys
+
+
 def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
     """A Problem for each key that cannot be used as the configuration says."""
     yield from unusable_credentials(loaded)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from gwproxy.auth.method import Method
+from gwproxy.auth.method import Later, Method
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Principal, Proof, Unjudged, Unproved
 from gwproxy.errors import Blame, GatewayError, Phase
@@ -22,8 +22,10 @@ from gwproxy.limits.decision import Plan
 from gwproxy.wire.fields import Line
 
 FOREVER = float("inf")
+Tried = list[tuple[Method, Unproved | Unjudged]]
+"""Methods that did not prove who is calling, each with its reason."""
 DETAIL = "Authentication required"
-Found = Iterator[tuple[Method, bytes]]
+Found = Sequence[tuple[Method, bytes]]
 
 
 Tell = Callable[[Principal, float], tuple[bytes, float]]
@@ -106,7 +108,7 @@ class Authenticate:
                 exchange.limits, exchange.refused_by, exchange.code, exchange.error = b"", "", "", None
                 self._enter(exchange, None, 0.0)
                 return None
-        return self._verify(exchange, iter(found), now, [], required=required)
+        return self._verify(exchange, found, now, required=required)
 
     def _credentials(self, exchange: Exchange) -> list[tuple[Method, bytes]]:
         """The methods that take what a request has in one place, each with what it takes there.
@@ -123,44 +125,53 @@ class Authenticate:
         return found
 
     def _verify(
-        self, exchange: Exchange, found: Found, now: float, reasons: list[str], *, required: bool
+        self, exchange: Exchange, found: Found, now: float, *, required: bool
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Try one method after another."""
+        """Try one method after another; those that must ask somebody only when no other has proved anything."""
+        tried: Tried = []
+        waiting: list[tuple[Method, Later]] = []
         for method, credential in found:
             try:
                 proof = method.prove(credential, exchange, now)
-            except Unproved as reason:
-                reasons.append(f"{method.name}: {reason}")
+            except (Unproved, Unjudged) as reason:
+                tried.append((method, reason))
                 continue
-            if not isinstance(proof, Proof):
-                return self._wait(exchange, method, proof, (found, now, reasons), required=required)
-            self._enter(exchange, proof.principal, proof.until)
-            return None
-        self._unproved(exchange, "; ".join(reasons), required=required)
+            if isinstance(proof, Proof):
+                self._enter(exchange, proof.principal, proof.until)
+                return None
+            waiting.append((method, proof))
+        if waiting:
+            return self._wait(exchange, waiting, tried, required=required)
+        self._none_proved(exchange, tried, required=required)
         return None
 
     async def _wait(
-        self, exchange: Exchange, method: Method, awaited: Awaitable[Proof], rest: tuple[Found, float, list[str]],
-        *, required: bool,
-    ) -> Reply | None:  # fmt: skip
-        """The same for a method that must ask somebody first."""
-        found, now, reasons = rest
-        try:
-            proof = await awaited
-        except Unproved as reason:
-            reasons.append(f"{method.name}: {reason}")
-        except Unjudged as reason:
-            if required:
-                raise GatewayError(
-                    reason.code, "Who is calling cannot be verified now", blame=Blame.GATEWAY,
-                    phase=Phase.POLICY, cause=str(reason), retry_after_s=1,
-                ) from None  # fmt: skip
-            reasons.append(str(reason))
+        self, exchange: Exchange, waiting: list[tuple[Method, Later]], tried: Tried, *, required: bool
+    ) -> None:
+        """The same for methods that must ask somebody first."""
+        for method, later in waiting:
+            try:
+                proof = await later
+            except (Unproved, Unjudged) as reason:
+                tried.append((method, reason))
+            else:
+                self._enter(exchange, proof.principal, proof.until)
+                return
+        self._none_proved(exchange, tried, required=required)
+
+    def _none_proved(self, exchange: Exchange, tried: Tried, *, required: bool) -> None:
+        """A credential that no method takes; where one of them could not say, that is no failure of the caller's."""
+        reason = "; ".join(f"{method.name}: {why}" for method, why in tried)
+        unjudged = next((why for _, why in tried if isinstance(why, Unjudged)), None)
+        if unjudged is None:
+            self._unproved(exchange, reason, required=required)
+        elif required:
+            raise GatewayError(
+                unjudged.code, "Who is calling cannot be verified now", blame=Blame.GATEWAY,
+                phase=Phase.POLICY, cause=reason, retry_after_s=1,
+            )  # fmt: skip
         else:
-            self._enter(exchange, proof.principal, proof.until)
-            return None
-        more = self._verify(exchange, found, now, reasons, required=required)
-        return more if more is None or isinstance(more, Reply) else await more
+            self._enter(exchange, None, 0.0)
 
     def _unproved(self, exchange: Exchange, reason: str, *, required: bool) -> None:
         """A credential that proves nothing: counted against its address."""
@@ -222,7 +233,6 @@ class Authenticate:
 
 def _fields(challenges: Iterator[bytes] | Sequence[bytes]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((b"WWW-Authenticate", challenge) for challenge in dict.fromkeys(challenges))
-
 
 
 def closed(exchange: Exchange) -> None:

@@ -14,10 +14,10 @@ import pytest
 from tests.support.corpus import AnswerCase, RequestCase, load_cases
 
 ROOT = Path(__file__).parents[2]
-LISTED: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("advisories.toml").read_text())[
-    "advisory"
-]
-TESTS = sorted({test for advisory in LISTED for test in advisory["tests"]})
+FILE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("advisories.toml").read_text())
+LISTED: list[dict[str, Any]] = FILE["advisory"]
+HOLES: list[dict[str, Any]] = FILE["hole"]
+TESTS = sorted({test for each in (*LISTED, *HOLES) for test in each["tests"]})
 # Those of aiohttp since 2021 that concern a server or a proxy. One that is published goes in here first.
 KNOWN = (
     "CVE-2021-21330", "GHSA-v6wp-4m6f-gcjg",
@@ -47,6 +47,17 @@ KNOWN = (
     "PYSEC-2026-4369",
 )  # fmt: skip
 
+# Those of gateways that concern who is let in, and the fault of an issuer.
+KNOWN_HOLES = (
+    "CVE-2024-45410", "CVE-2026-48020", "GHSA-6jwx-7vp4-9847", "GHSA-gm3x-23wp-hc2c", "CVE-2026-73553",
+    "CVE-2026-35051", "CVE-2026-88011", "CVE-2025-41235", "CVE-2026-39999", "CVE-2026-49230", "CVE-2026-73552",
+    "CVE-2025-46821", "CVE-2025-64527", "CVE-2026-50572", "fault 32",
+)  # fmt: skip
+
+
+def test_every_known_hole_is_listed_once():
+    assert Counter(name for hole in HOLES for name in hole["ids"]) == Counter(KNOWN_HOLES)
+
 
 def test_every_known_advisory_is_listed_once():
     listed = Counter(name for advisory in LISTED for name in advisory["ids"])
@@ -54,7 +65,7 @@ def test_every_known_advisory_is_listed_once():
 
 
 def test_every_advisory_has_its_words_and_a_test():
-    assert [advisory["ids"] for advisory in LISTED if not (advisory["about"] and advisory["tests"])] == []
+    assert [each["ids"] for each in (*LISTED, *HOLES) if not (each["about"] and each["tests"])] == []
 
 
 @cache

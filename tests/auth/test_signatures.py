@@ -67,6 +67,18 @@ def test_altered_signature_is_refused(alg: str) -> None:
         assert not verify(DATA, bad, alg, key)
 
 
+@pytest.mark.parametrize("alg", ["RS256", "PS256"])
+def test_signature_is_as_long_as_its_key_also_where_it_begins_with_zeros(alg: str) -> None:
+    """RFC 8017 section 8.1.2. OpenSSL takes a shorter PSS for the same number, and a token would have two spellings."""
+    key = key_for(alg)
+    data, good = next(
+        (data, made) for data in (b"%d" % number for number in range(10_000)) if (made := sign(alg, data))[0] == 0
+    )
+    assert verify(data, good, alg, key)
+    for bad in (good[1:], good.lstrip(b"\0"), b"\0" + good):
+        assert not verify(data, bad, alg, key)
+
+
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "none ", "", "HS256\0", "hs256", "ES256K", "ES521"])
 @pytest.mark.parametrize("kind", ["", *KINDS])
 def test_no_key_believes_an_unsigned_token(alg: str, kind: str) -> None:

@@ -86,6 +86,19 @@ class KeySource:
         if not self._closed and self._fetching is None and self._timer is None:
             self._begin()
 
+    def adopt(self, other: KeySource) -> None:
+        """Go on with what another has, who asks the same issuer in the same way but for its times."""
+        self.keys, self._had_at = other.keys, other._had_at
+
+    async def retire(self) -> None:
+        """Begin nothing new; what is under way ends by itself, since requests of the last configuration wait for it."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        fetching = self._fetching
+        if fetching is not None:
+            await asyncio.wait([fetching])
+
     async def close(self) -> None:
         """End what is under way; who waits gets what there is."""
         self._closed = True
