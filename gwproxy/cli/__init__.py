@@ -8,6 +8,7 @@ from gwproxy import __version__
 from gwproxy.cli.check import check
 from gwproxy.cli.demo import demo
 from gwproxy.cli.explain import explain
+from gwproxy.cli.key import key
 from gwproxy.cli.limits import limits
 from gwproxy.cli.password import password
 from gwproxy.cli.reload import reload
@@ -15,6 +16,7 @@ from gwproxy.cli.routes import routes
 from gwproxy.cli.run import run
 from gwproxy.cli.schema import schema
 from gwproxy.cli.status import status
+from gwproxy.cli.token import token
 from gwproxy.cli.upgrade import upgrade
 from gwproxy.cli.version import version
 
@@ -25,7 +27,9 @@ main = click.Group(
     help="An API gateway. Start with `gwproxy demo`; `gwproxy VERB --help` tells more of a verb.",
     commands={
         verb.name or "": verb
-        for verb in (run, reload, status, limits, upgrade, check, routes, explain, schema, password, demo, version)
+        for verb in (
+            run, reload, status, limits, upgrade, check, routes, explain, schema, key, password, token, demo, version,
+        )
     },
     params=[],
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from gwproxy.auth.keys.key_set import KeySet
-from gwproxy.auth.signatures.nonces import SeenNonces
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.threads import Threads
 from gwproxy.errors import GatewayError
@@ -17,6 +15,10 @@ from gwproxy.snapshot.credentials import SourceSpec
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot
 from gwproxy.steps.authenticate import Authenticate
 from gwproxy.steps.limit import kind_of
+
+if TYPE_CHECKING:
+    from gwproxy.auth.keys.key_set import KeySet
+    from gwproxy.auth.signatures.nonces import SeenNonces
 
 
 class NotAsked:
@@ -40,6 +42,8 @@ class Offline:
 
     def nonces(self, name: str) -> SeenNonces:
         """None were met."""
+        from gwproxy.auth.signatures.nonces import SeenNonces
+
         return SeenNonces()
 
     def key_source(self, spec: SourceSpec) -> NotAsked:

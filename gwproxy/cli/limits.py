@@ -33,8 +33,8 @@ def _principal(context: click.Context, parameter: click.Parameter, written: str)
 def limits() -> None:
     """What the limits of a running gateway have counted of one caller.
 
-    PRINCIPAL is an address (203.0.113.7; one of IPv6 stands for its network), or header:NAME=VALUE for limits with
-    by = "header:NAME".
+    PRINCIPAL is the id of a known caller, an address (203.0.113.7; one of IPv6 stands for its network) for who is
+    anonymous, or header:NAME=VALUE for limits with by = "header:NAME". Write id:ID for an id that looks like another.
     """
 
 

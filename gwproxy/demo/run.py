@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -45,6 +46,9 @@ def missing_features(config: Config) -> list[str]:
 
 
 async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
+    # The command line has this module for its word "demo": other verbs need not wait for what signs.
+    from gwproxy.demo.callers import credentials_of
+
     plan = plan_services(environ)
     loaded, moved = on_free_port(read(DEMO_FILE, plan.environ).loaded)
     # First in, last out: services outlive the gateway, so that requests under way end as they would.
@@ -53,7 +57,8 @@ async def _start(environ: Mapping[str, str], held: AsyncExitStack) -> str:
     held.push_async_callback(worker.stop)
     await worker.start()
     notes = (*plan.notes, *moved, *missing_features(loaded.config))
-    return guide(url_of(worker.ports[0]), _where(loaded.config, plan), notes)
+    credentials = credentials_of(loaded, time.time())
+    return guide(url_of(worker.ports[0]), _where(loaded.config, plan), notes, credentials)
 
 
 def _where(config: Config, plan: Plan) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gwproxy.auth.api_key import KnownKey
 from gwproxy.auth.places import Place, place_of
-from gwproxy.auth.principal import Identities
+from gwproxy.auth.principal import Identities, Unproved
 from gwproxy.config.auth import ApiKey, ApiKeyEntry, Authenticator, Jwt
 from gwproxy.config.authenticators import Basic, ForwardAuth, Signature
 from gwproxy.config.loaded import Loaded
@@ -119,6 +119,14 @@ def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
                     _keys(loaded, name, method)
                 except ValueError as error:
                     yield loaded.problem("bad_key", key, hint=str(error))
+        elif isinstance(method, ApiKey):
+            identities = Identities({})
+            for index, entry in enumerate(method.keys):
+                try:
+                    _known(entry, name, identities)
+                except (Unproved, ValueError) as error:
+                    # A day that no calendar has, or a name that no header can hold.
+                    yield loaded.problem("bad_key", ("auth", name, "keys", index), hint=str(error))
 
 
 def _method(loaded: Loaded, name: str, method: Authenticator, identities: Identities) -> MethodSpec:

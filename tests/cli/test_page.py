@@ -13,7 +13,7 @@ import pytest
 from gwproxy.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("cli.md", "limits.md", "cors.md", "addresses.md")
+PAGES = ("cli.md", "limits.md", "cors.md", "addresses.md", "authentication.md", "authorization.md")
 PAGE = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in PAGES)
 TRANSCRIPTS = re.findall(r"^```console\n\$ gwproxy (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SERVING = ("run", "demo")

@@ -44,5 +44,5 @@ def test_wrong_use_is_told_in_words(words, code, says, cli):
 
 
 def test_bare_command_shows_its_verbs(cli):
-    verbs = ("run", "check", "routes", "explain", "schema", "demo", "version")
+    verbs = ("run", "check", "routes", "explain", "schema", "key", "token", "demo", "version")
     assert all(f"\n  {verb} " in cli("--help").output for verb in verbs)

@@ -20,9 +20,14 @@ from gwproxy.runtime.signals import signals
 pytestmark = pytest.mark.xdist_group("demo")
 
 
-async def status_of(line: str) -> int:
-    """The status that the shell's curl gets; streams that go on are left after some seconds."""
-    quiet = f"{line} -s -o /dev/null -w '%{{http_code}}' --max-time 7"
+def pasted(text: str) -> str:
+    """The lines of the guide that set variables, as somebody pastes them."""
+    return "".join(f"{line}\n" for line in text.splitlines() if re.match(r"\w+='", line))
+
+
+async def status_of(line: str, before: str = "") -> int:
+    """The status that the shell's curl gets, of several the last; streams that go on are left after some seconds."""
+    quiet = f"{before}{line} -s -o /dev/null -w '%{{http_code}}' --max-time 7"
     curl = await asyncio.create_subprocess_shell(quiet, stdout=asyncio.subprocess.PIPE)
     out, _ = await curl.communicate()
     return int(out[-3:])
@@ -45,7 +50,7 @@ async def test_every_line_to_try_gets_the_status_it_promises():
     running, text = await started({}, stop)
     gateway = text.partition(" serves ")[2].partition(";")[0]
     # One after another, as they are typed: all at once are more than the burst of somebody anonymous.
-    statuses = [await status_of(command(line, gateway)) for line in TRIES]
+    statuses = [await status_of(command(line, gateway), pasted(text)) for line in TRIES]
     stop.set()
     await running
     promised = [(command(line, ""), line.status) for line in TRIES]

@@ -1,7 +1,8 @@
 """README.md and docs/, and what stands in them for tests to run.
 
-A ```toml fragment is a whole file. Behind `<!-- part: users, files -->` it is part of one that has these services too;
-behind `<!-- refused: KIND -->`, or where its first line is `# bad.toml`, it is an example of what `check` refuses.
+A ```toml fragment is a whole file. One that begins with `# keys.toml` is a keys file; behind
+`<!-- part: users, files -->` it is part of a file that has these services too; behind `<!-- refused: KIND -->`, or
+where its first line is `# bad.toml`, it is an example of what `check` refuses.
 A ```requests block holds requests to the fragment before it, a line each:
 `METHOD URL [Name: value] -> SERVICE PATH`, or the status that the gateway itself answers and what tells it apart.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+KEYS_FILE = "# keys.toml\n"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 _BLOCK = re.compile(
@@ -46,6 +48,11 @@ def blocks(page: Path, kind: str) -> list[str]:
     return [match["text"] for match in _BLOCK.finditer(text_of(page)) if match["kind"] == kind]
 
 
+def keys_files() -> list[str]:
+    """The keys files of all pages; those that are named by others are alike."""
+    return [text for page in PAGES for text in blocks(page, "toml") if text.startswith(KEYS_FILE)]
+
+
 def fragments() -> Iterator[Fragment]:
     for page in PAGES:
         yield from _fragments(page)
@@ -57,7 +64,7 @@ def _fragments(page: Path) -> Iterator[Fragment]:
         if match["kind"] == "requests":
             assert latest is not None, "requests without a fragment"
             latest.requests += match["text"].splitlines()
-        elif match["kind"] == "toml":
+        elif match["kind"] == "toml" and not match["text"].startswith(KEYS_FILE):
             if latest is not None:
                 yield latest
             line = text.count("\n", 0, match.start()) + 1

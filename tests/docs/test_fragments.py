@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from gwproxy.cli.explanation import Explanation, explanation
+from gwproxy.cli.keys_file import entries_of
 from gwproxy.cli.typed_request import typed_request
 from gwproxy.config.check import check
 from gwproxy.config.load import loads
@@ -14,10 +16,25 @@ from gwproxy.config.problems import ConfigError
 from gwproxy.errors import GatewayError
 from gwproxy.snapshot.compile import compile
 from gwproxy.wire.receiver import Receiver
-from tests.docs.pages import Fragment, fragments
+from tests.docs.pages import Fragment, fragments, keys_files
 
 ALL = list(fragments())
 _REQUEST = re.compile(r"(\S+) (\S+)(?: \[(.+)\])? +-> (.+)")
+
+
+@pytest.fixture(autouse=True)
+def keys_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The keys file that fragments name, in the folder in which they are read."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("keys.toml")
+    path.write_text(keys_files()[0], encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("text", keys_files())
+def test_keys_file_of_a_page_is_one(text: str, keys_file: Path):
+    keys_file.write_text(text, encoding="utf-8")
+    assert entries_of(keys_file)
 
 
 @pytest.mark.parametrize("fragment", [f for f in ALL if not f.refused], ids=str)
