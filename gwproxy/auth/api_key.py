@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from gwproxy.auth.method import Later
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Principal, Proof, Unproved
 from gwproxy.auth.source import Watcher
@@ -46,7 +47,7 @@ class ApiKeys:
     def watch(self, watcher: Watcher) -> None:
         """Keys change with the configuration only."""
 
-    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof:
+    def prove(self, credential: bytes, exchange: Exchange, now: float) -> Proof | Later:
         """Look a key up. Raises Unproved."""
         if len(credential) > LONGEST:
             raise Unproved("longer than any key")

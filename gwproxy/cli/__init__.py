@@ -16,6 +16,8 @@ from gwproxy.cli.routes import routes
 from gwproxy.cli.run import run
 from gwproxy.cli.schema import schema
 from gwproxy.cli.status import status
+from gwproxy.cli.stored_keys import stored_keys
+from gwproxy.cli.tenants import tenants
 from gwproxy.cli.token import token
 from gwproxy.cli.upgrade import upgrade
 from gwproxy.cli.version import version
@@ -28,8 +30,9 @@ main = click.Group(
     commands={
         verb.name or "": verb
         for verb in (
-            run, reload, status, limits, upgrade, check, routes, explain, schema, key, password, token, demo, version,
-        )
+            run, reload, status, limits, upgrade, check, routes, explain, schema, key, stored_keys, tenants, password,
+            token, demo, version,
+        )  # fmt: skip
     },
     params=[],
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -9,6 +9,7 @@ from typing import Any
 from gwproxy.cli.answerer import answerer, auth_of, written
 from gwproxy.cli.contenders import hints, lost, where
 from gwproxy.cli.for_caller import (
+    Offline,
     limits_met,
     prover_of,
     service_for,
@@ -136,9 +137,11 @@ def _pass_checks(snapshot: Snapshot, exchange: Exchange, route: CompiledRoute) -
     """Raise what the route's own checks, or its responder, would. What of it cannot be told here, else nothing."""
     door = door_of(route.addresses) if exchange.sender.address else None
     tenants = snapshot.tenancy.tenants if snapshot.tenancy is not None else {}
-    means = Means(Up(), door=door, authenticate=prover_of(snapshot, route), tenants=tenants)
+    stored = snapshot.tenancy.stored(Offline().tenant_records) if snapshot.tenancy is not None else None
+    prover = prover_of(snapshot, route)
+    means = Means(Up(), door=door, authenticate=prover, tenants=tenants, stored=stored)
     for check in checks_of(route, means):
-        unknown = settled(check(exchange))
+        unknown = settled(check(exchange), check)
         if unknown:
             return unknown
     if exchange.head.length > route.max_body:

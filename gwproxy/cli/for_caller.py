@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,9 +13,12 @@ from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.snapshot.callers import Provers
 from gwproxy.snapshot.credentials import SourceSpec
+from gwproxy.snapshot.order import Check
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot
+from gwproxy.state.records import RecordsSpec
 from gwproxy.steps.authenticate import Authenticate
 from gwproxy.steps.limit import kind_of
+from gwproxy.steps.stored_tenancy import EnterStoredTenant, FindStoredTenant
 
 if TYPE_CHECKING:
     from gwproxy.auth.keys.key_set import KeySet
@@ -34,6 +38,17 @@ class NotAsked:
         """They never change."""
 
 
+class NotLooked:
+    """A store that nobody looks anything up in."""
+
+    def kept(self, name: str, now: float) -> None:
+        """Nothing is."""
+
+    async def asked(self, name: str) -> NoReturn:
+        """Never awaited."""
+        raise NotImplementedError
+
+
 class Offline:
     """What lives on, where nothing lives."""
 
@@ -45,6 +60,14 @@ class Offline:
         from gwproxy.auth.signatures.nonces import SeenNonces
 
         return SeenNonces()
+
+    def key_records(self, spec: RecordsSpec) -> NotLooked:
+        """Nobody to ask."""
+        return NotLooked()
+
+    def tenant_records(self, spec: RecordsSpec) -> NotLooked:
+        """Nobody to ask."""
+        return NotLooked()
 
     def key_source(self, spec: SourceSpec) -> NotAsked:
         """Nobody to ask."""
@@ -61,13 +84,18 @@ async def _nobody(lines: bytes, exchange: Exchange) -> NoReturn:
     raise NotImplementedError
 
 
-def settled(outcome: object) -> str:
-    """Let go of what would have to be awaited, and say what for; empty where nothing has."""
+def settled(outcome: object, check: Check) -> str:
+    """Let go of what `check` would have to await, and say what for; empty where nothing has to be."""
     if not isinstance(outcome, Awaitable):
         return ""
     close = getattr(outcome, "close", None)
     if close is not None:
-        close()
+        with warnings.catch_warnings():
+            # What it would have awaited itself goes with it.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            close()
+    if isinstance(check, FindStoredTenant | EnterStoredTenant):
+        return "the tenant is looked up by a running gateway in its store: whether it is served is not known here"
     return "only a running gateway can verify this credential: what it proves is not known here"
 
 

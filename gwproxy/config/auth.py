@@ -111,6 +111,13 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
         Text | None,
         says("A TOML file with further [[keys]], as `gwproxy key` writes it; read again with each reload."),
     ] = None
+    store: Annotated[
+        bool, says("Look keys that the file does not have up in the store of [state], which must outlast the gateway.")
+    ] = False
+    cache: Annotated[
+        Timeout,
+        says("How long a key of the store is believed without asking again: it is taken back within this time."),
+    ] = Duration(30)
 
 
 Authenticator = Jwt | ApiKey | Basic | Signature | ForwardAuth

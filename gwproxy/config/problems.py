@@ -49,6 +49,7 @@ KINDS: Final[dict[str, Kind]] = {
     "limit_too_exact": Kind("reference", "limit keeps too much of each caller"),
     "limit_without_effect": Kind("reference", "limit never refuses", "warning"),
     "quota_not_durable": Kind("reference", "quota does not outlast a restart", "warning"),
+    "store_not_durable": Kind("reference", "what it has would not outlast the gateway"),
     "unknown_version": Kind("reference", "unknown version"),
     "version_without_service": Kind("reference", "no service answers this version"),
     "sunset_too_early": Kind("reference", "sunset comes before the deprecation"),

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from gwproxy.config.callers import Limit
-from gwproxy.config.forms import SOME, Name, Text, says
+from gwproxy.config.forms import SOME, Name, Text, Timeout, says
+from gwproxy.config.units import Duration
 
 # RFC 1035 section 2.3.1, in lower case: it becomes a label of a host, so it must be one.
 TenantName = Annotated[
@@ -44,6 +45,11 @@ class Tenancy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reserved: Annotated[
         tuple[TenantName, ...], says("Subdomains that are no tenant's; no tenant may have such a name.")
     ] = ("www", "api")
+    store: Annotated[
+        bool,
+        says("Look tenants that the file does not have up in the store of [state], which must outlast the gateway."),
+    ] = False
+    cache: Annotated[Timeout, says("How long a tenant of the store is believed without asking again.")] = Duration(30)
     default_plan: Annotated[Name | None, says("Plan of a tenant that names none.")] = None
     need: Annotated[
         Need,

@@ -9,7 +9,7 @@ from gwproxy.drive import Waiter
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.alone import Alone
-from gwproxy.limits.call import Timer
+from gwproxy.limits.errand import Timer
 from gwproxy.limits.lease import Lease, Leases
 from gwproxy.limits.leased_level import LeaseStore, Level
 from gwproxy.limits.refused import Refused

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import hiredis
 
+from gwproxy.limits.errand import Asked, Errand
 from gwproxy.state.link import reason_of
 from gwproxy.state.slots import slot_of
 
 log = logging.getLogger("gwproxy")
-
-
-ONE_POLL_S: Final = 0.001
 
 
 class Check(Protocol):
@@ -36,64 +32,16 @@ class Check(Protocol):
         """There is no answer that helps."""
 
 
-class Asked(Protocol):
-    """The server, as a call needs it. `trouble`: why it is not asked, else ""."""
+class Call(Errand):
+    """One script call and the checks in it. Whatever comes, and when: each check is settled once."""
 
-    trouble: str
-
-    def fail(self, why: str) -> None:
-        """It has given no answer, or none that helps."""
-
-    def distrust(self, why: str) -> None:
-        """It does not answer what it is asked."""
-
-    def send_whole(self, call: Call) -> None:
-        """It does not know the script."""
-
-    def elsewhere(self, call: Call, error: str) -> bool:
-        """Whether another server is asked, for it has said that the keys are not there."""
-
-
-class Timer:
-    """Calls `then` after so long, and once more after the sockets were read: an answer that has come may lie there
-    where the loop itself has stood still, since timers are called first.
-    """
-
-    __slots__ = ("_handle",)
-
-    def __init__(self, delay_s: float, then: Callable[[], None]) -> None:
-        # Only the loop's handle knows `then`, and lets go of it: who is called has this, and no cycle is to be left.
-        self._handle = asyncio.get_running_loop().call_later(delay_s, self._due, then)
-
-    def _due(self, then: Callable[[], None]) -> None:
-        # uvloop makes of no delay a call before the sockets are read.
-        self._handle = asyncio.get_running_loop().call_later(ONE_POLL_S, then)
-
-    def cancel(self) -> None:
-        """It is not needed any more."""
-        self._handle.cancel()
-
-
-class Call:
-    """One script call and the checks in it. Whatever comes, and when: each check is settled once.
-
-    `hops`: how often it was sent on; `asking`: to a node that is only about to have the slot; `sent`: a server is to
-    answer it now.
-    """
-
-    __slots__ = ("_checks", "_keys", "_number", "_server", "_timer", "_whole", "_words", "asking", "hops", "sent")
+    __slots__ = ("_checks", "_keys", "_words")
 
     def __init__(self, server: Asked, checks: list[Check]) -> None:
-        self._server = server
+        super().__init__(server)
         self._checks = checks
         self._keys = [key for check in checks for key in check.keys]
         self._words = [check.word for check in checks]
-        self._number = 0
-        self._timer: Timer | None = None
-        self._whole = False
-        self.asking = False
-        self.sent = False
-        self.hops = 0
 
     @property
     def over(self) -> bool:
@@ -105,24 +53,9 @@ class Call:
         """Where its keys are."""
         return slot_of(self._keys[0])
 
-    def begin(self, server: Asked, number: int, timeout_s: float) -> None:
-        """`server` is asked now. The time-out is of the whole, however many are asked."""
-        self._server, self._number, self._whole, self.sent = server, number, False, True
-        if self._timer is None:
-            self._timer = Timer(timeout_s, self._late)
-
     def command(self, *verb: str | bytes) -> tuple[Any, ...]:
         """What is sent: the server's time is to be taken."""
         return (*verb, len(self._keys), *self._keys, self._number, 0, *self._words)
-
-    def _late(self) -> None:
-        """The server has not answered in time: whether it has counted is not known."""
-        if self.over:
-            return
-        if self.sent:
-            self._server.fail("no answer in time")
-        # Else nobody is to blame: it has found no server that could take it.
-        self.give_up("no answer in time")
 
     def give_up(self, why: str) -> None:
         """There will be no answer that helps."""
@@ -152,8 +85,7 @@ class Call:
             self.give_up(reason_of(answer))
             return
         if not self._is_mine(answer):
-            server.distrust("it gave another answer than was asked for")
-            self.give_up(server.trouble)
+            self._distrusted()
             return
         now, at = answer[1], 2
         for check in self._end():
@@ -186,8 +118,6 @@ class Call:
         return True
 
     def _end(self) -> list[Check]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop()
         checks, self._checks = self._checks, []
         return checks

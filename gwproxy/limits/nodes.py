@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import hiredis
 
-from gwproxy.limits.call import Call
+from gwproxy.limits.errand import Errand
 from gwproxy.limits.server import AGAIN_S, Owner, Server
 from gwproxy.state.address import Address
 from gwproxy.state.link import ended
@@ -164,7 +164,7 @@ class Nodes:
 
     # -- calls that are somewhere else
 
-    def elsewhere(self, server: Server, call: Call, error: str) -> bool:
+    def elsewhere(self, server: Server, call: Errand, error: str) -> bool:
         """Send a call on that has not been run: MOVED for good, ASK for this once, TRYAGAIN to the same in a moment."""
         word, _, where = error.partition(" ")
         if word not in ("MOVED", "ASK", "TRYAGAIN"):
@@ -230,7 +230,7 @@ class Nodes:
                     other = None
                 server, asking = other or self.server_for(key), other is not None
 
-    def _later(self, call: Call, *, learn: bool = False, to: Server | None = None) -> None:
+    def _later(self, call: Errand, *, learn: bool = False, to: Server | None = None) -> None:
         """When the map may be another, or to the node that was named. Its time-out runs."""
         call.sent = False
         self._start(self._once_more(call, learn, to))
@@ -245,7 +245,7 @@ class Nodes:
             except OSError as error:
                 log.debug("the map of the cluster: %s", error)
 
-    async def _once_more(self, call: Call, learn: bool, to: Server | None) -> None:
+    async def _once_more(self, call: Errand, learn: bool, to: Server | None) -> None:
         await self._learn_again(learn)
         if not call.over:
             (to or self._slots[call.slot]).send(call, asking=to is not None)

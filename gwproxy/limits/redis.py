@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from gwproxy.limits.call import Call
+from gwproxy.limits.errand import Asked, Errand
 from gwproxy.limits.known import Known
 from gwproxy.limits.lease import Leases
 from gwproxy.limits.leased_plan import LeasedPlan
@@ -24,12 +24,14 @@ from gwproxy.limits.level import MOST
 from gwproxy.limits.looking import Looking
 from gwproxy.limits.memory import MemoryStore
 from gwproxy.limits.nodes import Nodes
+from gwproxy.limits.record import Reading
 from gwproxy.limits.redis_plan import RedisPlan
 from gwproxy.limits.refused import Refused
 from gwproxy.limits.server import Server
 from gwproxy.limits.spec import LimitSpec, OnFailure
 from gwproxy.state.address import Address, Place
 from gwproxy.state.link import ended
+from gwproxy.state.records import Take
 from gwproxy.state.sentinel import Sentinels
 
 log = logging.getLogger("gwproxy")
@@ -69,6 +71,8 @@ class RedisStore:
         self.evicts = ""
         self._id = secrets.token_hex(6)
         self._failing: set[Server] = set()
+        # Servers that give no records, by their addresses.
+        self._unread: set[str] = set()
         self._sentinels = Sentinels(self.place) if self.place.primary else None
         self._nodes = Nodes(self, self.place.addresses, prefix) if self.spread else None
         self._server = Server(self, self._find, f"{prefix}:{{l}}:probe")
@@ -181,12 +185,30 @@ class RedisStore:
         """It is not asked any more."""
         self._failing.discard(server)
 
-    def elsewhere(self, server: Server, call: Call, error: str) -> bool:
+    def elsewhere(self, server: Server, call: Errand, error: str) -> bool:
         """As the Owner of servers."""
         return self._nodes is not None and self._nodes.elsewhere(server, call, error)
 
     def _name(self, server: Server) -> str:
         return server.address or str(self.place)
+
+    # -- records
+
+    def read(self, key: str, take: Take) -> None:
+        """As the Reader of records: by the same connection, within the same time-out, and in the same turn."""
+        server = self.server_for(key)
+        server.send(Reading(server, key, take, self._has_read))
+
+    def _has_read(self, server: Asked, why: str) -> None:
+        """A record was read, or not: told once, until the server gives one again."""
+        name = server.address or str(self.place)
+        if not why:
+            if name in self._unread:
+                self._unread.discard(name)
+                log.info("records are read from %s again", name)
+        elif name not in self._unread:
+            self._unread.add(name)
+            log.error("records are not read from %s: %s; who is not known by now is refused (503)", name, why)
 
     # -- plans
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import hiredis
 
 from gwproxy.limits.call import Call, Check
+from gwproxy.limits.errand import Errand
 from gwproxy.limits.script import SCRIPT, SHA
 from gwproxy.state.address import Address
 from gwproxy.state.link import Link, LinkLost, connected, ended, reason_of
@@ -31,7 +32,7 @@ class Owner(Protocol):
     def well(self, server: Server) -> None:
         """It has been found to be well after it had failed."""
 
-    def elsewhere(self, server: Server, call: Call, error: str) -> bool:
+    def elsewhere(self, server: Server, call: Errand, error: str) -> bool:
         """The server says that it has not run `call`, for its keys are not there. Whether another is asked."""
 
 
@@ -158,7 +159,7 @@ class Server:
             for at in range(0, len(some), AT_ONCE):
                 self.send(Call(self, some[at : at + AT_ONCE]))
 
-    def send(self, call: Call, *, asking: bool = False) -> None:
+    def send(self, call: Errand, *, asking: bool = False) -> None:
         """Send a call, also one that another server was asked for before; `asking`: a slot that is on its way here."""
         link = self._link
         if link is None or self.trouble:
@@ -170,7 +171,7 @@ class Server:
             link.send(("ASKING",), _nothing)
         link.send(call.command("EVALSHA", SHA), call.take)
 
-    def send_whole(self, call: Call) -> None:
+    def send_whole(self, call: Errand) -> None:
         """The server has not run the script, since it does not know it: send it whole."""
         if self._link is None:
             call.take(LinkLost("the connection has ended"))
@@ -179,7 +180,7 @@ class Server:
             self._link.send(("ASKING",), _nothing)
         self._link.send(call.command("EVAL", SCRIPT), call.take)
 
-    def elsewhere(self, call: Call, error: str) -> bool:
+    def elsewhere(self, call: Errand, error: str) -> bool:
         """Whether another server is asked."""
         return self._owner.elsewhere(self, call, error)
 

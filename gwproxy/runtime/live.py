@@ -6,6 +6,7 @@ import logging
 import ssl
 from typing import TYPE_CHECKING
 
+from gwproxy.auth.records import KeyRecord, TenantRecord
 from gwproxy.auth.source import Source
 from gwproxy.auth.threads import Threads
 from gwproxy.deadlines import Wheel
@@ -16,8 +17,10 @@ from gwproxy.limits.level import MOST
 from gwproxy.limits.memory import MemoryStore
 from gwproxy.limits.store import Store
 from gwproxy.runtime.issuers import Issuers
+from gwproxy.runtime.records import Lookups
 from gwproxy.snapshot.credentials import SourceSpec
 from gwproxy.snapshot.types import ServiceSpec, TargetSpec, TlsSpec
+from gwproxy.state.records import Records, RecordsSpec
 
 if TYPE_CHECKING:
     from gwproxy.auth.signatures.nonces import SeenNonces
@@ -43,6 +46,7 @@ class Live:
         self.issuers = Issuers()
         self.threads = Threads()
         self._nonces: dict[str, SeenNonces] = {}
+        self._lookups = Lookups()
 
     def pools(self, service: ServiceSpec) -> list[tuple[Pool, int]]:
         """The pools of a service's targets, with their weights. Raises OSError, ssl.SSLError for unusable TLS files."""
@@ -82,10 +86,19 @@ class Live:
 
         return self._nonces.setdefault(name, SeenNonces())
 
+    def key_records(self, spec: RecordsSpec) -> Records[KeyRecord]:
+        """Where API keys are looked up."""
+        return self._lookups.keys(spec, self.limits)
+
+    def tenant_records(self, spec: RecordsSpec) -> Records[TenantRecord]:
+        """Where tenants are looked up."""
+        return self._lookups.tenants(spec, self.limits)
+
     def forget_used(self) -> None:
         """A binding begins: whatever it doesn't ask for will be retired by `retire_unused`."""
         self._used.clear()
         self.issuers.forget_used()
+        self._lookups.forget_used()
         self.limits.forget_used()
 
     def settle_in(self, callers: int = MOST) -> None:
@@ -98,6 +111,7 @@ class Live:
         for key in [key for key in self._pools if key not in self._used]:
             self._pools.pop(key).retire()
         self.issuers.retire_unused()
+        self._lookups.retire_unused()
 
     @property
     def all_pools(self) -> list[Pool]:

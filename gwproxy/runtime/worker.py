@@ -115,6 +115,10 @@ class Worker:
             self.live.pools(spec)
         for source in sources_of(snapshot.auth):
             self.live.key_source(source)
+        for keys in snapshot.auth.records() if snapshot.auth is not None else ():
+            self.live.key_records(keys)
+        if snapshot.tenancy is not None and snapshot.tenancy.records is not None:
+            self.live.tenant_records(snapshot.tenancy.records)
         self.live.retire_unused()
 
     async def reload(self, loaded: Loaded) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gwproxy.auth.records import TenantRecord
 from gwproxy.deadlines import Wheel
 from gwproxy.drive import Waiter
 from gwproxy.egress.balance.round_robin import RoundRobin
@@ -20,6 +21,7 @@ from gwproxy.snapshot.entrance import Entrance, Match, Shared
 from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.snapshot.versions import versioned
+from gwproxy.state.records import Lookup, RecordsSpec
 from gwproxy.steps.forward import Forward
 from gwproxy.steps.forward_with import Edit, ForwardWith
 from gwproxy.steps.version import Clock, VersionTold
@@ -48,6 +50,9 @@ class Pools(KeySources, Protocol):
 
     def pools(self, service: ServiceSpec) -> Sequence[tuple[Pool, int]]:
         """The pools of a service's targets with their weights: those there are, and new ones for new targets."""
+
+    def tenant_records(self, spec: RecordsSpec) -> Lookup[TenantRecord]:
+        """Where tenants are looked up, and kept over reloads."""
 
 
 class BoundRoute:
@@ -98,11 +103,13 @@ def bind(snapshot: Snapshot, live: Pools, clock: Clock = time.time) -> Generator
     plans = Plans(live.limits, snapshot.ipv6_prefix)
     tenants = snapshot.tenancy.tenants if snapshot.tenancy is not None else {}
     provers = Provers(snapshot.auth, live, plans.of(snapshot.failures), _inquiries(snapshot, balances))
+    stored = snapshot.tenancy.stored(live.tenant_records) if snapshot.tenancy is not None else None
     for route in snapshot.routes:
         callers = {(tier, plan): plans.of(specs) for tier, plan, specs in route.caller_limits}
         door = yield from shared.door(route)
         means = Means(
-            live, plans.of(route.limits), callers, provers.of(route), door, shared.policy(route), clock, tenants
+            live, plans.of(route.limits), callers, provers.of(route), door, shared.policy(route), clock, tenants,
+            stored,
         )
         checks, finishers = checks_of(route, means), finishers_of(route, means)
         responder = _responder(route, snapshot, balances, of_tenants, live)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from gwproxy.auth.api_key import ApiKeys
 from gwproxy.auth.method import Method
 from gwproxy.auth.principal import Identities
+from gwproxy.auth.records import KeyRecord
 from gwproxy.auth.source import Fixed, Source
+from gwproxy.auth.stored_keys import StoredApiKeys
 from gwproxy.auth.threads import Threads
 from gwproxy.limits.decision import Plan
 from gwproxy.limits.spec import LimitSpec
@@ -16,6 +18,7 @@ from gwproxy.snapshot.credentials import ApiKeysSpec, AuthSpec, MethodSpec, Sour
 from gwproxy.snapshot.identity import IdentitySpec, Tellers
 from gwproxy.snapshot.methods import BasicSpec, ForwardAuthSpec, SignatureSpec
 from gwproxy.snapshot.types import CompiledRoute
+from gwproxy.state.records import Lookup, RecordsSpec
 from gwproxy.steps.authenticate import Authenticate, Tell
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ class KeySources(Protocol):
 
     def nonces(self, name: str) -> SeenNonces:
         """The nonces that the authenticator of this name has met, over reloads."""
+
+    def key_records(self, spec: RecordsSpec) -> Lookup[KeyRecord]:
+        """Where API keys are looked up, and kept over reloads."""
 
 
 class Store(Protocol):
@@ -102,6 +108,9 @@ def _method(
     spec: MethodSpec, realm: str, identities: Identities, live: KeySources, inquire: Inquire
 ) -> Method:
     if isinstance(spec, ApiKeysSpec):
+        if spec.records is not None:
+            lookup = live.key_records(spec.records)
+            return StoredApiKeys(spec.name, spec.place, realm, spec.keys, lookup, identities)
         return ApiKeys(spec.name, spec.place, realm, spec.keys)
     if isinstance(spec, BasicSpec):
         from gwproxy.auth.basic import Basic

@@ -28,6 +28,7 @@ from gwproxy.snapshot.methods import (
     unusable_signers,
 )
 from gwproxy.snapshot.own_credentials import unusable_credentials
+from gwproxy.state.records import RecordsSpec
 
 if TYPE_CHECKING:
     from gwproxy.auth.jwt import JwtRules
@@ -60,11 +61,12 @@ class JwtSpec:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeysSpec:
-    """An authenticator for API keys."""
+    """An authenticator for API keys. `records` are of further ones that the store has."""
 
     name: str
     place: Place
     keys: tuple[KnownKey, ...]
+    records: RecordsSpec | None = None
 
 
 MethodSpec = JwtSpec | ApiKeysSpec | BasicSpec | SignatureSpec | ForwardAuthSpec
@@ -84,6 +86,12 @@ class AuthSpec:
         """Where its keys are fetched."""
         keys = [method.keys for method in self.methods.values() if isinstance(method, JwtSpec)]
         return [spec for spec in keys if isinstance(spec, SourceSpec)]
+
+    def records(self) -> Iterator[RecordsSpec]:
+        """All that keys are looked up in."""
+        for method in self.methods.values():
+            if isinstance(method, ApiKeysSpec) and method.records is not None:
+                yield method.records
 
 
 def auth_of(loaded: Loaded) -> AuthSpec:
@@ -132,15 +140,21 @@ def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
 def _method(loaded: Loaded, name: str, method: Authenticator, identities: Identities) -> MethodSpec:
     if isinstance(method, ApiKey):
         place = place_of(method.source, (b"apikey", b"bearer"))
-        return ApiKeysSpec(name, place, tuple(_known(entry, name, identities) for entry in method.keys))
+        keys = tuple(_known(entry, name, identities) for entry in method.keys)
+        return ApiKeysSpec(name, place, keys, key_records(name, method))
     if isinstance(method, Basic):
         return basic_of(name, method, identities)
     if isinstance(method, Signature):
         return signature_of(loaded, name, method, identities)
     if isinstance(method, ForwardAuth):
         return forward_auth_of(name, method)
-    keys = _keys(loaded, name, method) or _source(method)
-    return JwtSpec(name, place_of(method.source, (b"bearer",)), _rules(method), keys)
+    found = _keys(loaded, name, method) or _source(method)
+    return JwtSpec(name, place_of(method.source, (b"bearer",)), _rules(method), found)
+
+
+def key_records(name: str, method: ApiKey) -> RecordsSpec | None:
+    """Where the store has keys of this authenticator; None where it has none."""
+    return RecordsSpec(f"key:{name}", float(method.cache)) if method.store else None
 
 
 def _known(entry: ApiKeyEntry, name: str, identities: Identities) -> KnownKey:

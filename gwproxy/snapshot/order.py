@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from gwproxy.auth.stored_tenants import StoredTenants
 from gwproxy.auth.tenant import Tenant
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.limits.decision import Plan
@@ -19,6 +20,7 @@ from gwproxy.steps.authorize import Authorize, TierAccess
 from gwproxy.steps.cors import Policy
 from gwproxy.steps.limit import LimitsOfCaller
 from gwproxy.steps.protect import Ending, not_ending, under_maintenance
+from gwproxy.steps.stored_tenancy import EnterStoredTenant, FindStoredTenant
 from gwproxy.steps.tenancy import EnterTenant, FindTenant
 from gwproxy.steps.version import NEVER, Clock, Telling, refuse_gone, refuse_unknown
 
@@ -47,6 +49,7 @@ class Means:
     cors: Policy | None = None
     clock: Clock = time.time
     tenants: Mapping[bytes, Tenant] = field(default_factory=dict)
+    stored: StoredTenants | None = None
 
 
 def _addresses(route: CompiledRoute, means: Means) -> Check | None:
@@ -75,13 +78,20 @@ def _authentication(route: CompiledRoute, means: Means) -> Check | None:
 
 
 def _named_tenant(route: CompiledRoute, means: Means) -> Check | None:
-    return FindTenant(route.tenant.sources, means.tenants) if route.tenant is not None else None
+    if route.tenant is None:
+        return None
+    if means.stored is not None:
+        return FindStoredTenant(route.tenant.sources, means.stored)
+    return FindTenant(route.tenant.sources, means.tenants)
 
 
 def _tenant(route: CompiledRoute, means: Means) -> Check | None:
     if route.tenant is None:
         return None
-    return EnterTenant(means.tenants, claims=route.tenant.claims, required=route.tenant.required)
+    claims, required = route.tenant.claims, route.tenant.required
+    if means.stored is not None:
+        return EnterStoredTenant(means.tenants, means.stored, claims=claims, required=required)
+    return EnterTenant(means.tenants, claims=claims, required=required)
 
 
 def _tier(route: CompiledRoute, means: Means) -> Check | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from gwproxy.auth.records import TenantRecord
+from gwproxy.auth.stored_tenants import StoredTenants
 from gwproxy.auth.tenant import Tenant
 from gwproxy.config.either import RouteKey
 from gwproxy.config.routes import Aggregation, Route
@@ -13,6 +15,7 @@ from gwproxy.config.services import Service
 from gwproxy.config.tenants import Need, Tenancy
 from gwproxy.snapshot.targets import service_of, target_of
 from gwproxy.snapshot.types import ServiceSpec
+from gwproxy.state.records import Lookup, RecordsSpec
 from gwproxy.steps.tenancy import Header, Param, Source, Subdomain
 from gwproxy.wire.fields import KEEP, REQUESTS
 
@@ -21,12 +24,22 @@ CLAIM = "claim"
 
 @dataclass(frozen=True, slots=True)
 class TenancySpec:
-    """All tenants, by name; `own` are the services that some of them have targets of their own of, by service and
-    tenant.
+    """All tenants of the file, by name; `own` are the services that some of them have targets of their own of, by
+    service and tenant. `records` are of tenants that the store has.
     """
 
     tenants: Mapping[bytes, Tenant]
     own: Mapping[str, Mapping[str, ServiceSpec]]
+    records: RecordsSpec | None = None
+    plans: tuple[str, ...] = ()
+    default_plan: str = ""
+    reserved: tuple[str, ...] = ()
+
+    def stored(self, lookup: Callable[[RecordsSpec], Lookup[TenantRecord]]) -> StoredTenants | None:
+        """Tenants that the store has too; None where it has none."""
+        if self.records is None:
+            return None
+        return StoredTenants(self.tenants, lookup(self.records), self.plans, self.default_plan, self.reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,14 @@ def tenancy_of(config: Config) -> TenancySpec | None:
     tenants = {
         name.encode(): Tenant(name, one.plan or default, active=one.active) for name, one in config.tenants.items()
     }
-    return TenancySpec(tenants, _own(config))
+    return TenancySpec(
+        tenants, _own(config), tenant_records(config.tenancy), tuple(config.plans), default, config.tenancy.reserved
+    )
+
+
+def tenant_records(tenancy: Tenancy) -> RecordsSpec | None:
+    """Where the store has tenants; None where it has none."""
+    return RecordsSpec("tenant", float(tenancy.cache)) if tenancy.store else None
 
 
 def need_of(config: Config, where: RouteKey, one: Route | Aggregation) -> Need:

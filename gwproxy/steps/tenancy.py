@@ -6,7 +6,7 @@ caller whose credential names a tenant is served as that tenant or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, Protocol
 
 from gwproxy.auth.tenant import Tenant
@@ -100,7 +100,7 @@ class FindTenant:
         for source in self._sources:
             name = source(exchange)
             if name:
-                exchange.tenant = known(self._tenants, name)
+                exchange.tenant = admitted(self._tenants.get(name))
                 return
         exchange.tenant = None
 
@@ -119,7 +119,7 @@ class EnterTenant:
         self._claims = claims
         self._required = required
 
-    def __call__(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         """Raises GatewayError: `tenant_mismatch`, `tenant_inactive`, `tenant_missing`."""
         sender = exchange.sender
         tenant: Tenant | None = exchange.tenant
@@ -132,16 +132,16 @@ class EnterTenant:
                     cause=f"of {claimed or 'no tenant'}, asks for {tenant.name}",
                 )  # fmt: skip
             if tenant is None and claimed and (self._claims or not self._required):
-                tenant = known(self._tenants, claimed.encode())
+                tenant = admitted(self._tenants.get(claimed.encode()))
         if tenant is not None:
             exchange.sender = _member(sender, tenant)
         elif self._required:
             raise GatewayError("tenant_missing", MISSING, phase=Phase.POLICY)
+        return None
 
 
-def known(tenants: Mapping[bytes, Tenant], name: bytes) -> Tenant:
-    """The tenant of this name. Raises GatewayError (`tenant_inactive`)."""
-    tenant = tenants.get(name)
+def admitted(tenant: Tenant | None) -> Tenant:
+    """One that is served. Raises GatewayError (`tenant_inactive`) for others, and for None: there is none."""
     if tenant is None or not tenant.active:
         raise GatewayError(
             "tenant_inactive", UNKNOWN, phase=Phase.POLICY, cause="unknown tenant" if tenant is None else tenant.name

@@ -10,7 +10,8 @@ from typing import Any
 
 from gwproxy.exchange import Exchange, Sender
 from gwproxy.limits.asking import Asking
-from gwproxy.limits.call import Call, Timer
+from gwproxy.limits.call import Call
+from gwproxy.limits.errand import Timer
 from gwproxy.limits.redis import RedisStore
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.state.address import Address, place_of
