@@ -101,7 +101,7 @@ async def test_a_key_that_is_made_is_let_in_and_one_that_is_revoked_is_not(
     any_store: StoreKind, any_file: str, cli: Cli, gateway: Start, origin: Origin
 ):
     gw = await gateway(any_file)
-    assert cli("tenants", "set", "api.toml", "acme").exit_code == 0
+    assert cli("tenants", "set", "api.toml", "acme", "--plan", "pro").exit_code == 0
     made = [
         key_in(cli("stored-keys", "new", "api.toml", "--id", id_, "--role", "partner", "--tenant", "acme"))
         for id_ in ("one", "two", "two", "three")
