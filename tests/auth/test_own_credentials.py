@@ -144,3 +144,39 @@ def test_explain_tells_of_the_header_and_not_of_its_value() -> None:
     told = explanation(loaded, compile(loaded), typed_request("GET", "/own", ()))
     assert told.asks == ["GET http://o:1/own with the gateway's own X-Api-Key"]
     assert "own secret" not in str(told.as_dict())
+
+
+@pytest.mark.asyncio
+async def test_versions_tenants_and_the_gateway_s_own_secret_go_together(gateway: Start, origin: Origin) -> None:
+    """Each is added by its own part of the house; a request may have all of them, and none of the caller's."""
+    text = ROUTES % HEADER + f"""
+[tenancy]
+from = ["claim"]
+need = "optional"
+[tenants.acme]
+[auth.session]
+type = "jwt"
+algorithms = ["HS256"]
+key = "{SECRET}"
+[[routes]]
+path = "/api/users"
+requires_auth = true
+[routes.versions.v1]
+service = "other"
+[routes.versions.v2]
+service = "origin"
+"""
+    text = text.replace('path = "/own"', 'path = "/own"\nrequires_auth = false')
+    text = text.replace('path = "/other"', 'path = "/other"\nrequires_auth = false')
+    gw = await gateway(text, origin=origin)
+    mine = ("X-Api-Key: mine", "X-API-Version: v2", f"Authorization: Bearer {token({'tenant': 'acme'})}")
+    assert (await gw.ask(get("/api/users", *mine))).status == 200
+    assert (await gw.ask(get("/api/v1/users", *mine))).status == 200
+    new, old = origin.seen
+    assert new.headers.named("X-Api-Key") == ["own secret"]
+    assert old.headers.named("X-Api-Key") == ["mine"]
+    for sent, version in ((new, "v2"), (old, "v1")):
+        assert sent.headers.named("X-API-Version") == [version]
+        assert (sent.header("x-user-id"), sent.header("x-tenant-id")) == ("u-1", "acme")
+        assert sent.header("authorization") is None
+        assert sent.target == b"/api/users"
