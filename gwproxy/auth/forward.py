@@ -61,6 +61,11 @@ class Sent:
         self._prefixes = tuple(name[:-1].encode() for name in sorted(cookies) if name.endswith("*"))
 
     @property
+    def names(self) -> frozenset[bytes] | None:
+        """As Place's."""
+        return self._headers | {COOKIE}
+
+    @property
     def where(self) -> tuple[object, ...]:
         """As Place's."""
         return "sent", *self._parts()

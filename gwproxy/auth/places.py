@@ -14,10 +14,15 @@ AUTHORIZATION: Final = b"authorization"
 
 class Place(Protocol):
     """One place. `remembered`: requests with the same field lines have the same credential in it. `where`: two places
-    of the same are one: a bearer token and an API key in Authorization are the same credential.
+    of the same are one: a bearer token and an API key in Authorization are the same credential. `names` are those of
+    the fields that it may stand in, in lower case; None where any may be one.
     """
 
     remembered: bool
+
+    @property
+    def names(self) -> frozenset[bytes] | None:
+        """Which fields it may stand in."""
 
     @property
     def where(self) -> tuple[object, ...]:
@@ -47,6 +52,11 @@ class Header:
         self._name = name.lower().encode()
         self._schemes = schemes
         self._bare = self._name != AUTHORIZATION
+
+    @property
+    def names(self) -> frozenset[bytes] | None:
+        """As Place's."""
+        return frozenset((self._name,))
 
     @property
     def where(self) -> tuple[object, ...]:
@@ -99,6 +109,11 @@ class Cookie:
         self._name = name.encode()
 
     @property
+    def names(self) -> frozenset[bytes] | None:
+        """As Place's."""
+        return frozenset((b"cookie",))
+
+    @property
     def where(self) -> tuple[object, ...]:
         """As Place's."""
         return "cookie", self._name
@@ -148,6 +163,11 @@ class Query:
         self._name = name.encode()
 
     @property
+    def names(self) -> frozenset[bytes] | None:
+        """As Place's."""
+        return frozenset()
+
+    @property
     def where(self) -> tuple[object, ...]:
         """As Place's."""
         return "query", self._name
@@ -191,6 +211,11 @@ class Forged:
 
     def __init__(self, name: str) -> None:
         self._folded = folded(name.encode())
+
+    @property
+    def names(self) -> frozenset[bytes] | None:
+        """As Place's."""
+        return None
 
     @property
     def where(self) -> tuple[object, ...]:

@@ -36,6 +36,11 @@ class InSignature:
     remembered = True
 
     @property
+    def names(self) -> frozenset[bytes] | None:
+        """As Place's."""
+        return frozenset(_NAMES)
+
+    @property
     def where(self) -> tuple[object, ...]:
         """As Place's."""
         return ("signature",)
