@@ -12,10 +12,10 @@ import click
 
 from gwproxy.config.check import check, ordered
 from gwproxy.config.load import load
-from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import KINDS, ConfigError, Problem
+from gwproxy.config.loaded import Loaded, LoadError
+from gwproxy.config.problems import KINDS, Problem
 from gwproxy.snapshot.compile import compile
-from gwproxy.snapshot.credentials import unusable_keys
+from gwproxy.snapshot.credentials import all_problems, unusable_keys
 from gwproxy.snapshot.types import Snapshot
 
 
@@ -69,8 +69,8 @@ def examined(path: Path) -> tuple[Loaded | None, Snapshot | None, tuple[Problem,
     """A file read, checked and compiled as far as it can be, and every problem on the way."""
     try:
         loaded = load(path, os.environ)
-    except ConfigError as error:
-        return None, None, error.problems
+    except LoadError as error:
+        return None, None, tuple(all_problems(error))
     problems = tuple(ordered([*check(loaded), *unusable_keys(loaded)], loaded.files))
     if any(problem.severity == "error" for problem in problems):
         return loaded, None, problems

@@ -19,7 +19,7 @@ from gwproxy.config.loaded import Loaded, LoadError
 from gwproxy.config.problems import ConfigError, Problem, dotted
 from gwproxy.config.schema import Config
 from gwproxy.runtime.tls_files import unusable_files
-from gwproxy.snapshot.credentials import unusable_keys
+from gwproxy.snapshot.credentials import all_problems, unusable_keys
 
 # Decided when the process starts: the name in Via, and where and how lines are written.
 NEEDS_RESTART: Final = (
@@ -45,7 +45,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Reading:
     try:
         loaded = load(path, environ)
     except LoadError as error:
-        problems = ordered([*error.problems, *_unusable(error.loaded)], error.loaded.files)
+        problems = ordered([*all_problems(error), *_unusable(error.loaded)], error.loaded.files)
         raise ConfigError(tuple(problems)) from None
     problems = ordered([*check(loaded), *unusable_keys(loaded), *_unusable(loaded)], loaded.files)
     if any(problem.severity == "error" for problem in problems):

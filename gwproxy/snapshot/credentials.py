@@ -12,7 +12,8 @@ from gwproxy.auth.places import Place, place_of
 from gwproxy.auth.principal import Identities, Unproved
 from gwproxy.config.auth import ApiKey, ApiKeyEntry, Authenticator, Jwt
 from gwproxy.config.authenticators import Basic, ForwardAuth, Signature
-from gwproxy.config.loaded import Loaded
+from gwproxy.config.check import ordered
+from gwproxy.config.loaded import Loaded, LoadError
 from gwproxy.config.problems import Key, Problem, dotted
 from gwproxy.config.rules.urls import is_file
 from gwproxy.snapshot.identity import IdentitySpec, identity_spec, unusable_signer
@@ -116,6 +117,9 @@ def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
     yield from unusable_credentials(loaded)
     yield from unusable_signer(loaded)
     for name, method in loaded.config.auth.methods.items():
+        if loaded.unsound.touches(("auth", name)):
+            # Some of it is not the file's own.
+            continue
         if isinstance(method, Basic):
             yield from unusable_hashes(loaded, name, method)
         elif isinstance(method, Signature):
@@ -135,6 +139,13 @@ def unusable_keys(loaded: Loaded) -> Iterator[Problem]:
                 except (Unproved, ValueError) as error:
                     # A day that no calendar has, or a name that no header can hold.
                     yield loaded.problem("bad_key", ("auth", name, "keys", index), hint=str(error))
+
+
+def all_problems(error: LoadError) -> list[Problem]:
+    """What is wrong with a file that cannot be loaded, and with those of its keys of which nothing is said yet."""
+    told = {problem.key for problem in error.problems}
+    more = (problem for problem in unusable_keys(error.loaded) if problem.key not in told)
+    return ordered([*error.problems, *more], error.loaded.files)
 
 
 def _method(loaded: Loaded, name: str, method: Authenticator, identities: Identities) -> MethodSpec:

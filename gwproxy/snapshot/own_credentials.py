@@ -38,8 +38,14 @@ def own_header(loaded: Loaded, service: str) -> OwnHeader | None:
 def unusable_credentials(loaded: Loaded) -> Iterator[Problem]:
     """A Problem for each secret that cannot be sent."""
     for name, service in loaded.config.services.items():
+        if loaded.unsound.touches(("services", name, "credentials")):
+            # Some of it is not the file's own.
+            continue
         try:
             own_header(loaded, name)
+        except KeyError:
+            # No secret is named: that has been said already.
+            continue
         except ValueError as error:
             key: Key = ("services", name, "credentials")
             yield loaded.problem("bad_key", _where(key, service.credentials), hint=str(error))

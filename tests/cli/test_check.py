@@ -104,3 +104,16 @@ def test_version_names_what_runs(cli):
     assert lines[0] == cli("--version").stdout.strip() == f"gwproxy {__version__}"
     assert lines[1].startswith("CPython 3.")
     assert f"uvloop {version('uvloop')}, aiohttp {version('aiohttp')}" in lines[2]
+
+
+def test_a_key_that_cannot_be_used_is_told_beside_all_other_mistakes(cli, tmp_path):
+    file = tmp_path / "two.toml"
+    file.write_text(
+        '[auth.hs]\ntype = "jwt"\nalgorithms = ["HS256"]\nkey = "hunter2"\n'
+        '[auth.file]\ntype = "jwt"\nalgorithms = ["RS256"]\nkey_file = "nope.pem"\nleeway = "soon"\n'
+    )
+    told = cli("check", str(file)).output.splitlines()
+    assert [line.partition(": ")[2].partition(":")[0] for line in told[:-1]] == [
+        "auth.hs.key", "auth.file.key_file", "auth.file.leeway",
+    ]  # fmt: skip
+    assert "hunter2" not in "".join(told)
