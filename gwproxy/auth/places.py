@@ -71,14 +71,13 @@ class Header:
 
     def find(self, exchange: Exchange) -> bytes | None:
         """As Place's."""
-        found = None
-        for line in exchange.head.about.fields.kept:
-            if line[1] == self._name:
-                credential = self._credential(line[3])
-                if credential is not None:
-                    if found is not None:
-                        raise Unproved("two credentials in one request")
-                    found = credential
+        found, wanted = None, self._name
+        for line in [line for line in exchange.head.about.fields.kept if line[1] == wanted]:
+            credential = self._credential(line[3])
+            if credential is not None:
+                if found is not None:
+                    raise Unproved("two credentials in one request")
+                found = credential
         return found
 
     def without(self, line: Line) -> bytes:

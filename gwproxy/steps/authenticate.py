@@ -211,17 +211,16 @@ class Authenticate:
         self, exchange: Exchange, sender: Sender, principal: Principal | None, identity: bytes
     ) -> Sender | None:
         """The sender as who it proved to be, without its credential; None where nothing is different about it."""
-        fields = exchange.head.about.fields
-        names = self._names
-        if names is None:
-            kept = [self._without(line) for line in fields.kept]
-        else:
-            # Nearly all lines can be seen by their name to be no credential's: half of the step for a browser's head.
-            kept = [line[2] if line[1] not in names else self._without(line) for line in fields.kept]
-        lines, came = b"".join(kept), len(fields.joined())
-        if principal is None and len(lines) == came:
+        kept, names = exchange.head.about.fields.kept, self._names
+        lines = sender.lines
+        # Nearly all can be seen by their name to be no credential's, and stay where they are.
+        for line in kept if names is None else [line for line in kept if line[1] in names]:
+            left = self._without(line)
+            if left != line[2]:
+                lines = replaced(lines, line[2], left)
+        if principal is None and lines == sender.lines:
             return None
-        known = sender.copy(b"%b%b%b" % (lines, sender.lines[came:], identity))
+        known = sender.copy(lines + identity)
         known.principal = principal
         return known
 
@@ -232,6 +231,14 @@ class Authenticate:
                 # What is left may have another place's credential in it: two cookies stand in one line.
                 line = (line[0], line[1], left, left.partition(b":")[2].strip())
         return line[2]
+
+
+def replaced(lines: bytes, line: bytes, left: bytes) -> bytes:
+    """Field lines with `left` in the place of one of them. A line may well be the end of another, X-Authorization's."""
+    at = lines.find(line)
+    while at > 0 and lines[at - 2 : at] != b"\r\n":
+        at = lines.find(line, at + 1)
+    return lines if at < 0 else lines[:at] + left + lines[at + len(line) :]
 
 
 def names_of(places: Sequence[Place]) -> frozenset[bytes] | None:
