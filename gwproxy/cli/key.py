@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from gwproxy.cli.key_form import DIGITS, LEAST_DIGITS, PREFIX, SHOWN, digest_of, digits_of, new_secret
 from gwproxy.cli.keys_file import ELSEWHERE, entries_of, held, replace, text_of
 from gwproxy.cli.keys_listed import keys_in, print_keys
 from gwproxy.cli.keys_text import entry_text, with_entry, without_entries
@@ -22,12 +20,6 @@ from gwproxy.config.load import loads
 from gwproxy.config.loaded import LoadError
 from gwproxy.snapshot.credentials import unusable_keys
 
-PREFIX: Final = "gwk_"
-"""What every key begins with, so that who finds one in a log or a repository knows what it is."""
-KEY_BYTES: Final = 32
-SHOWN: Final = 12
-"""Digits of a hash that tell it from others, for people."""
-LEAST_DIGITS: Final = 8
 RELOAD: Final = "A running gateway goes by it from the next `gwproxy reload` on."
 _DIGITS: Final = re.compile(f"[0-9a-f]{{{LEAST_DIGITS},64}}")
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -56,8 +48,8 @@ def new(file: Path | None, expires: str, id_: str, **said: Any) -> None:
     The entry has the key's hash; nobody can tell the key from it. With --file it is written behind those of that keys
     file, the keys_file of an authenticator.
     """
-    made = PREFIX + urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).rstrip(b"=").decode()
-    hash_ = f"sha256:{hashlib.sha256(made.encode()).hexdigest()}"
+    made = new_secret()
+    hash_ = f"sha256:{digest_of(made)}"
     fields = {"hash": hash_, "id": id_, "role": said["role"], "permissions": said["permissions"],
               "tier": said["tier"], "tenant": said["tenant"], "expires": expires}  # fmt: skip
     entry = entry_text("keys", fields)
@@ -142,8 +134,8 @@ def _meant(entries: Sequence[ApiKeyEntry], what: str, file: Path) -> list[int]:
     found = [number for number, entry in enumerate(entries) if entry.id == what]
     if found:
         return found
-    digits = hashlib.sha256(what.encode()).hexdigest() if what.startswith(PREFIX) else what.removeprefix("sha256:")
-    if _DIGITS.fullmatch(digits):
+    digits = digits_of(what)
+    if DIGITS.fullmatch(digits):
         found = [number for number, entry in enumerate(entries) if entry.hash.startswith(f"sha256:{digits}")]
     if len(found) > 1:
         raise Failed(f"{file}: {what} begins several: {', '.join(_shown(entries[number]) for number in found)}")

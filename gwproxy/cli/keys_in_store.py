@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
-from base64 import urlsafe_b64encode
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -13,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from gwproxy.auth.records import KeyRecord, key_record, written
+from gwproxy.cli.key_form import DIGITS, LEAST_DIGITS, PREFIX, SHOWN, digest_of, digits_of, new_secret
 from gwproxy.cli.record_store import RecordStore, record_store
 from gwproxy.cli.told import Failed
 from gwproxy.config.auth import ApiKey
@@ -20,12 +18,6 @@ from gwproxy.config.loaded import Loaded
 from gwproxy.snapshot.credentials import key_records
 from gwproxy.state.records import LONGEST
 
-PREFIX: Final = "gwk_"
-"""What every key begins with, so that who finds one in a log or a repository knows what it is."""
-KEY_BYTES: Final = 32
-SHOWN: Final = 12
-"""Digits of a hash that tell it from others, for people."""
-LEAST_DIGITS: Final = 8
 _DIGITS: Final = re.compile(f"[0-9a-f]{{{LEAST_DIGITS},64}}")
 _WHOLE: Final = 64
 
@@ -97,8 +89,8 @@ def record_of(
 
 def new_key(store: RecordStore, record: KeyRecord) -> tuple[str, StoredKey]:
     """Make a key for whom `record` says: the key, which nobody will see again, and what is known of it."""
-    key = PREFIX + urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).rstrip(b"=").decode()
-    made = StoredKey(hashlib.sha256(key.encode()).hexdigest(), record)
+    key = new_secret()
+    made = StoredKey(digest_of(key), record)
     store.put(made.hash, written(record))
     return key, made
 
@@ -114,8 +106,8 @@ def revoke_keys(store: RecordStore, what: str) -> list[str]:
 
     Raises Failed where there is none, and where a hash could be several.
     """
-    digits = hashlib.sha256(what.encode()).hexdigest() if what.startswith(PREFIX) else what.removeprefix("sha256:")
-    if _DIGITS.fullmatch(digits) and len(digits) == _WHOLE:
+    digits = digits_of(what)
+    if DIGITS.fullmatch(digits) and len(digits) == _WHOLE:
         # Nothing has to be looked through.
         gone = [f"sha256:{digits[:SHOWN]}"] if store.remove(digits) else []
     else:
@@ -128,7 +120,7 @@ def revoke_keys(store: RecordStore, what: str) -> list[str]:
 
 def _meant(keys: list[StoredKey], what: str, digits: str) -> list[StoredKey]:
     found = [key for key in keys if key.record is not None and key.record.id == what]
-    if not found and _DIGITS.fullmatch(digits):
+    if not found and DIGITS.fullmatch(digits):
         found = [key for key in keys if key.hash.startswith(digits)]
         if len(found) > 1:
             raise Failed(f"{what} begins several: {', '.join(map(str, found))}")

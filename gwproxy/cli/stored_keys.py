@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
+from gwproxy.cli.key_form import SHOWN
 from gwproxy.cli.keys_in_store import (
-    SHOWN,
     StoredKey,
     keys_of,
     new_key,

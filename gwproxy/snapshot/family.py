@@ -25,7 +25,8 @@ from gwproxy.snapshot.tenants import with_segment
 from gwproxy.snapshot.types import Access, CompiledRoute
 from gwproxy.snapshot.versions import Chooser
 from gwproxy.steps.asked import Source, source_of
-from gwproxy.steps.version import NAME, NEVER, VersionSpec, folded
+from gwproxy.steps.version import NAME, NEVER, VersionSpec
+from gwproxy.wire.fields import folded
 from gwproxy.wire.pattern import STATIC
 
 

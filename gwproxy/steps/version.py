@@ -15,6 +15,7 @@ from gwproxy.egress.request import Request
 from gwproxy.errors import GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.steps.asked import Source, is_version
+from gwproxy.wire.fields import folded
 
 Clock = Callable[[], float]
 """Seconds since 1970, by the calendar: what dates are compared with."""
@@ -23,7 +24,6 @@ NEVER: Final = math.inf
 NAME: Final = b"X-API-Version"
 # A path as callers sent it that can stand in a Link (RFC 8288 section 3).
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
-_NOT_ALNUM: Final = bytes(c for c in range(256) if not (chr(c).isascii() and chr(c).isalnum()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,3 @@ class VersionTold:
             lines = (line + b"\r\n" for line in request.lines.split(b"\r\n")[:-1])
             request.lines = b"".join(line for line in lines if line not in own)
         request.lines += self._told
-
-
-def folded(name: bytes) -> bytes:
-    """A field's name as services fold it: X_Api.Version is X-API-Version to some of them."""
-    return name.lower().translate(None, _NOT_ALNUM)

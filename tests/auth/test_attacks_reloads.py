@@ -109,5 +109,7 @@ async def test_a_stop_while_a_retired_issuer_is_asked_does_not_wait_for_it(
     gate = issuer.hold()
     gw = await gateway(by(issuer, 'timeout = "60s"'), origin=origin)
     await gw.worker.reload(loads(with_listener(by(issuer, 'timeout = "50s"')), environ={"ORIGIN": origin.url}))
-    await asyncio.wait_for(gw.stop(), 5)
+    stopping = asyncio.ensure_future(gw.stop())
+    await asyncio.wait([stopping], timeout=5)
+    assert stopping.done()
     gate.set()

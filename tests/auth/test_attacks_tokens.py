@@ -30,6 +30,7 @@ async def test_no_spelling_of_no_algorithm_is_believed(alg: object, gateway: Sta
 async def test_a_token_that_names_no_algorithm_is_refused(header: str, gateway: Start, origin: Origin) -> None:
     gw = await gateway(jwt() + ROUTES, origin=origin)
     await refused(gw, signed(header, CLAIMS))
+    assert origin.seen == []
 
 
 @pytest.mark.parametrize("kind", ["RSA", "P-256", "Ed25519"])
