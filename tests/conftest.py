@@ -7,6 +7,9 @@ be closed again, tasks and descriptors both.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
@@ -29,6 +32,11 @@ from tests.support.store_process import started
 # A busy machine is nobody's mistake.
 settings.register_profile("gwproxy", deadline=None)
 settings.load_profile("gwproxy")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where a run stands still, in a test or between two, each of its processes tells on SIGUSR1."""
+    faulthandler.register(signal.SIGUSR1, file=sys.__stderr__, all_threads=True)
 
 
 def pytest_asyncio_loop_factories(
