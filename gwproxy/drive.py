@@ -77,6 +77,13 @@ class Waiter:
         return self._value
 
 
+def next_turn() -> Waiter:
+    """Awaited, it goes on in the loop's next turn: what takes long lets others do theirs."""
+    waiter = Waiter()
+    asyncio.get_running_loop().call_soon(waiter.set)
+    return waiter
+
+
 class Drive:
     """Runs one coroutine to its end. `done` is called once with its result, and what it raised, or None."""
 

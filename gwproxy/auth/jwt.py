@@ -20,10 +20,13 @@ from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Identities, Proof, Unjudged, Unproved
 from gwproxy.auth.source import Fixed, Source, Watcher
 from gwproxy.auth.table import Proofs
+from gwproxy.drive import next_turn
 from gwproxy.exchange import Exchange
 
 _FORM: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 LONGEST_KID: Final = 256
+NO_KEY: Final = "no key for it"
+BAD_SIGNATURE: Final = "bad signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +79,36 @@ class Jwt:
         keys = source.keys
         if keys is None or not (isinstance(source, Fixed) or keys.knows(token.kid)):
             return Later(lambda: self._prove_later(token, source, now))
-        return self._judge(token, keys.find(token.kid, token.alg), now)
+        candidates = keys.find(token.kid, token.alg)
+        if len(candidates) > 1:
+            return Later(lambda: self._one_by_one(token, source, now))
+        if not candidates:
+            raise Unproved(NO_KEY)
+        if not token.verified_by(candidates[0]):
+            raise Unproved(BAD_SIGNATURE)
+        return self._proof(token, now)
 
     async def _prove_later(self, token: _Token, source: Source, now: float) -> Proof:
-        keys = await source.refreshed(token.kid)
-        if keys is None:
+        if await source.refreshed(token.kid) is None:
             raise Unjudged(f"the keys of {self.name} could not be fetched")
-        return self._judge(token, keys.find(token.kid, token.alg), now)
+        return await self._one_by_one(token, source, now)
 
-    def _judge(self, token: _Token, candidates: tuple[Key, ...], now: float) -> Proof:
-        if not candidates:
-            raise Unproved("no key for it")
-        if not any(verify(token.signed, token.signature, token.alg, key) for key in candidates):
-            raise Unproved("bad signature")
+    async def _one_by_one(self, token: _Token, source: Source, now: float) -> Proof:
+        """A token that may not name its key: one verification in a turn of the loop, by keys of that turn."""
+        tried: list[Key] = []
+        while True:
+            keys = source.keys
+            candidates = () if keys is None else keys.find(token.kid, token.alg)
+            key = next((key for key in candidates if key not in tried), None)
+            if key is None:
+                raise Unproved(BAD_SIGNATURE if tried else NO_KEY)
+            if token.verified_by(key):
+                return self._proof(token, now)
+            tried.append(key)
+            await next_turn()
+
+    def _proof(self, token: _Token, now: float) -> Proof:
+        """What a verified token says. Raises Unproved where that does not hold here or now."""
         claims = token.claims()
         until = holds_until(claims, self._rules.expected, now)
         proof = proof_of(claims, self._rules.names, self.name, self._identities, until)
@@ -122,6 +142,9 @@ class _Token:
         self.kid: str | None = kid
         self.signature = _octets(signature, "signature")
         self.signed = raw.rpartition(b".")[0]
+
+    def verified_by(self, key: Key) -> bool:
+        return verify(self.signed, self.signature, self.alg, key)
 
     def claims(self) -> dict[str, Any]:
         """What it says: to be read only once its signature is verified."""

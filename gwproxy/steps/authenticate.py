@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from gwproxy.auth.method import Later, Method
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Principal, Proof, Unjudged, Unproved
+from gwproxy.drive import next_turn
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.limits.decision import Plan
@@ -128,28 +129,33 @@ class Authenticate:
     def _verify(
         self, exchange: Exchange, found: Found, now: float, *, required: bool
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Try one method after another; those that must ask somebody only when no other has proved anything."""
+        """Try the first method; what it leaves open takes turns of the loop."""
         tried: Tried = []
-        waiting: list[tuple[Method, Later]] = []
-        for method, credential in found:
-            try:
-                proof = method.prove(credential, exchange, now)
-            except (Unproved, Unjudged) as reason:
-                tried.append((method, reason))
-                continue
-            if isinstance(proof, Proof):
-                self._enter(exchange, proof.principal, proof.until)
-                return None
-            waiting.append((method, proof))
-        if waiting:
-            return self._wait(exchange, waiting, tried, required=required)
-        self._none_proved(exchange, tried, required=required)
+        (method, credential), *others = found
+        proof = _tried(method, credential, exchange, now, tried)
+        if isinstance(proof, Proof):
+            self._enter(exchange, proof.principal, proof.until)
+        elif proof is not None or others:
+            waiting = [] if proof is None else [(method, proof)]
+            return self._wait(exchange, others, waiting, tried, now, required=required)
+        else:
+            self._none_proved(exchange, tried, required=required)
         return None
 
     async def _wait(
-        self, exchange: Exchange, waiting: list[tuple[Method, Later]], tried: Tried, *, required: bool
-    ) -> None:
-        """The same for methods that must ask somebody first."""
+        self, exchange: Exchange, others: Found, waiting: list[tuple[Method, Later]], tried: Tried, now: float,
+        *, required: bool,
+    ) -> None:  # fmt: skip
+        """Try the `others` in turn, then those `waiting` for somebody: only when no other has proved anything."""
+        for method, credential in others:
+            # Each may verify a signature, and no two of them hold the loop together.
+            await next_turn()
+            proof = _tried(method, credential, exchange, now, tried)
+            if isinstance(proof, Proof):
+                self._enter(exchange, proof.principal, proof.until)
+                return
+            if proof is not None:
+                waiting.append((method, proof))
         for method, later in waiting:
             try:
                 proof = await later
@@ -231,6 +237,15 @@ class Authenticate:
                 # What is left may have another place's credential in it: two cookies stand in one line.
                 line = (line[0], line[1], left, left.partition(b":")[2].strip())
         return line[2]
+
+
+def _tried(method: Method, credential: bytes, exchange: Exchange, now: float, tried: Tried) -> Proof | Later | None:
+    """What `method` makes of a credential; None, and told in `tried`, where that is nothing."""
+    try:
+        return method.prove(credential, exchange, now)
+    except (Unproved, Unjudged) as reason:
+        tried.append((method, reason))
+        return None
 
 
 def replaced(lines: bytes, line: bytes, left: bytes) -> bytes:
