@@ -105,6 +105,7 @@ RULES: Final[tuple[Rule, ...]] = (
     tenants.filled,
     versions.places,
     versions.default,
+    versions.ends,
     versions.services,
 )
 

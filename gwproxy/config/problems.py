@@ -94,6 +94,7 @@ KINDS: Final[dict[str, Kind]] = {
     "tls_unverified": Kind("reference", "TLS is not verified", "warning"),
     "trusts_everybody": Kind("reference", "everybody's forwarded headers are believed", "warning"),
     "no_effect": Kind("reference", "has no effect here", "warning"),
+    "default_ends": Kind("reference", "the default version ends before another", "warning"),
 }
 
 

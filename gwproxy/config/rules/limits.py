@@ -32,6 +32,9 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
         kind, _, header = (limit.by or "").partition(":")
         if kind == "header" and (hint := no_condition(header)):
             yield loaded.problem("bad_header", (*key, "by"), found=show(header), hint=hint)
+        if kind == "tenant" and loaded.config.tenancy is None:
+            hint = 'no request has a tenant without [tenancy]: callers are counted as by "principal"'
+            yield loaded.problem("no_effect", (*key, "by"), found='"tenant"', hint=hint)
         if limit.lease is not None and limit.lease > limit.requests // LEASE_SHARE:
             most = limit.requests // LEASE_SHARE
             yield loaded.problem(

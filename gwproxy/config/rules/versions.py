@@ -9,7 +9,7 @@ from gwproxy.config.problems import Key, Problem, did_you_mean
 from gwproxy.config.routes import Route
 from gwproxy.config.rules.paths import is_wildcard, params_of, path_fault, service_path_faults
 from gwproxy.config.rules.routes import no_condition
-from gwproxy.config.versions import ACCEPT, HEADER, PATH, Version, as_version, ordered, place_in_path
+from gwproxy.config.versions import ACCEPT, HEADER, PATH, Version, as_version, default_of, ordered, place_in_path
 
 
 def sources(loaded: Loaded) -> Iterator[Problem]:
@@ -62,6 +62,25 @@ def default(loaded: Loaded) -> Iterator[Problem]:
     known = ordered({name for route in routes for name in route.versions})
     if named is not None and named not in known:
         yield loaded.problem("unknown_version", key, found=loaded.shown(key, named), hint=did_you_mean(named, known))
+
+
+def ends(loaded: Loaded) -> Iterator[Problem]:
+    """Requests that say no version get one that goes on for as long as any."""
+    versioning = loaded.config.versioning
+    for index, route in enumerate(loaded.config.routes if versioning.enforce_sunset else ()):
+        if not route.versions:
+            continue
+        name = default_of(versioning, route.versions)
+        sunset = route.versions[name].sunset
+        if sunset is None:
+            continue
+        longer = [other for other, one in route.versions.items() if one.sunset is None or one.sunset > sunset]
+        if longer:
+            yield loaded.problem(
+                "default_ends", ("routes", index, "versions", name, "sunset"), found=str(sunset),
+                hint="from then on a request that says no version is answered 410: "
+                f'with default = "{ordered(longer)[-1]}" in [versioning] it is served',
+            )  # fmt: skip
 
 
 def dates(loaded: Loaded) -> Iterator[Problem]:
