@@ -9,7 +9,16 @@ from gwproxy.config.problems import Key, Problem, did_you_mean
 from gwproxy.config.routes import Route
 from gwproxy.config.rules.paths import is_wildcard, params_of, path_fault, service_path_faults
 from gwproxy.config.rules.routes import no_condition
-from gwproxy.config.versions import ACCEPT, HEADER, PATH, Version, as_version, default_of, ordered, place_in_path
+from gwproxy.config.versions import (
+    ACCEPT,
+    HEADER,
+    PATH,
+    Version,
+    as_version,
+    default_of,
+    ordered,
+    place_in_path,
+)
 
 
 def sources(loaded: Loaded) -> Iterator[Problem]:
