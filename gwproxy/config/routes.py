@@ -46,24 +46,13 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
 
 
-class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Keys of a route that [defaults.routes] may give to all of them."""
+class Asked(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For whom a route is, be its answer one service's or several services'."""
 
-    choices: ClassVar[tuple[Choice, ...]] = (Choice(("host", "hosts")), Choice(("method", "methods")))
+    choices: ClassVar[tuple[Choice, ...]] = (Choice(("host", "hosts")),)
 
     host: Annotated[Text | None, says('Host asked for, exact or "*.example.com"; any when left out.')] = None
     hosts: Annotated[Annotated[tuple[Text, ...], SOME], says("Several hosts.")] = ()
-    method: Annotated[Text, says('Method asked for; "*" is any.')] = "*"
-    methods: Annotated[Annotated[tuple[Text, ...], SOME], says("Several methods.")] = ()
-    headers: Annotated[
-        dict[HeaderName, HeaderValue], says("Headers that a request must have, with these values.")
-    ] = {}
-    strip_prefix: Annotated[
-        Path | None, says("What is cut from the path's start before the service gets it, by whole segments.")
-    ] = None
-    encoded_slashes: Annotated[
-        Literal["refuse", "pass"], says("Whether a path with %2F is refused (400), or passed on as it is.")
-    ] = "refuse"
     requires_auth: Annotated[
         bool | None, says("Whether only known callers may ask. Must be written once there is an [auth.NAME].")
     ] = None
@@ -80,6 +69,27 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Annotated[tuple[Name, ...], SOME], says("Which [auth.NAME] are taken here; all when left out.")
     ] = ()
     tenant: Annotated[Need | None, says("What is done about tenants here; as [tenancy] need when left out.")] = None
+    cors: Annotated[Cors | None, says("In place of the whole [cors]; {} is none.")] = None
+    addresses: Annotated[Addresses | None, says("Who is let in here, of those that [addresses] lets in.")] = None
+    access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
+
+
+class RouteDefaults(Asked, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Keys of a route that [defaults.routes] may give to all of them."""
+
+    choices: ClassVar[tuple[Choice, ...]] = (*Asked.choices, Choice(("method", "methods")))
+
+    method: Annotated[Text, says('Method asked for; "*" is any.')] = "*"
+    methods: Annotated[Annotated[tuple[Text, ...], SOME], says("Several methods.")] = ()
+    headers: Annotated[
+        dict[HeaderName, HeaderValue], says("Headers that a request must have, with these values.")
+    ] = {}
+    strip_prefix: Annotated[
+        Path | None, says("What is cut from the path's start before the service gets it, by whole segments.")
+    ] = None
+    encoded_slashes: Annotated[
+        Literal["refuse", "pass"], says("Whether a path with %2F is refused (400), or passed on as it is.")
+    ] = "refuse"
     rate_limit: Annotated[Text | None, says("Which of the service's rate_limits each caller has here.")] = (
         None
     )
@@ -93,10 +103,7 @@ class RouteDefaults(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         bool, says("Whether the service gets the caller's credential, which is otherwise taken out.")
     ] = False
     cache: Annotated[Cache | None, says("Keep answers.")] = None
-    cors: Annotated[Cors | None, says("In place of the whole [cors]; {} is none.")] = None
-    addresses: Annotated[Addresses | None, says("Who is let in here, of those that [addresses] lets in.")] = None
     maintenance: Annotated[bool, says("Answer 503 to everybody.")] = False
-    access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
 
 
 class Route(RouteDefaults, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -134,41 +141,18 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     timeout: Annotated[Timeout | None, says("As the service's, for this part.")] = None
 
 
-class Aggregation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Aggregation(Asked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A route answered by several services, called together."""
 
-    choices: ClassVar[tuple[Choice, ...]] = (Choice(("host", "hosts")),)
-
     path: Annotated[Path, says("Path asked for, as a route's.")]
-    host: Annotated[Text | None, says('Host asked for, exact or "*.example.com"; any when left out.')] = None
-    hosts: Annotated[Annotated[tuple[Text, ...], SOME], says("Several hosts.")] = ()
     method: Annotated[Text, says("Method asked for.")] = "GET"
-    requires_auth: Annotated[
-        bool | None, says("Whether only known callers may ask. Must be written once there is an [auth.NAME].")
-    ] = None
-    permissions: Annotated[
-        tuple[Text, ...], says("Any one of these is enough; writing them implies requires_auth = true.")
-    ] = ()
-    permissions_all: Annotated[
-        tuple[Text, ...], says("All of these are needed; writing them implies requires_auth = true.")
-    ] = ()
-    roles: Annotated[
-        tuple[Text, ...], says("Any one of these roles is needed; writing them implies requires_auth = true.")
-    ] = ()
-    auth: Annotated[
-        Annotated[tuple[Name, ...], SOME], says("Which [auth.NAME] are taken here; all when left out.")
-    ] = ()
-    tenant: Annotated[Need | None, says("What is done about tenants here; as [tenancy] need when left out.")] = None
     parts: Annotated[Annotated[tuple[Part, ...], SOME], says("The requests that it is made of.")]
     merge: Annotated[
         Text | None,
         says('How parts become one answer: JMESPath over them, or "python:package.module:function".'),
     ] = None
     limit: Annotated[Limit | None, says("All callers of this aggregation together.")] = None
-    cors: Annotated[Cors | None, says("In place of the whole [cors]; {} is none.")] = None
-    addresses: Annotated[Addresses | None, says("Who is let in here, of those that [addresses] lets in.")] = None
     timeout: Annotated[Timeout | None, says("The whole answer.")] = None
-    access_log: Annotated[bool, says("Whether requests have lines in the access log.")] = True
 
 
 # Keys that only mean something where a service answers.
