@@ -61,7 +61,8 @@ def _section(name: str, struct: mi.StructType) -> str:
     if struct.cls in _ELSEWHERE:
         allowed = ", ".join(f"`{key}`" for key in struct.cls.__struct_encode_fields__)
         return f"{title}\n\n{doc} These are: {allowed}."
-    rows = [_row(field) for field in struct.fields if field.name != getattr(struct.cls, "rest", None)]
+    keys = [field for field in struct.fields if field.name != getattr(struct.cls, "rest", None)]
+    rows = [_row(field) for field in sorted(keys, key=lambda field: not field.required)]
     if struct.tag_field:
         rows.insert(
             0, f'| `{struct.tag_field}` | "{struct.tag}" | must be written | Which kind of table this is. |'
