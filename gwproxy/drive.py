@@ -14,6 +14,7 @@ own Task (asyncio.timeout, TaskGroup, most libraries) is awaited as `loop.create
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
@@ -35,6 +36,11 @@ class Waiter:
         self._value: Any = None
         self._error: BaseException | None = None
         self.ready = False
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for it now."""
+        return self._waiting is not None
 
     def set(self, value: Any = None) -> None:
         """Give the value, and resume who waits for it before this call returns."""
@@ -77,11 +83,43 @@ class Waiter:
         return self._value
 
 
-def next_turn() -> Waiter:
-    """Awaited, it goes on in the loop's next turn: what takes long lets others do theirs."""
-    waiter = Waiter()
-    asyncio.get_running_loop().call_soon(waiter.set)
-    return waiter
+class Turns:
+    """Work that holds the loop, one piece of it in each of the loop's turns, so that others' comes in between.
+
+    First come, first served; who is cancelled takes no turn.
+    """
+
+    __slots__ = ("_taken", "_waiting")
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: deque[Waiter] = deque()
+
+    def take(self) -> bool:
+        """Whether this turn is still free; it is the caller's then."""
+        if self._taken:
+            return False
+        self._taken = True
+        asyncio.get_running_loop().call_soon(self._next)
+        return True
+
+    def mine(self) -> Waiter:
+        """Awaited, it goes on in a turn that is the caller's."""
+        waiter = Waiter()
+        if self.take():
+            waiter.set()
+        else:
+            self._waiting.append(waiter)
+        return waiter
+
+    def _next(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if waiter.awaited:
+                asyncio.get_running_loop().call_soon(self._next)
+                waiter.set()
+                return
+        self._taken = False
 
 
 class Drive:

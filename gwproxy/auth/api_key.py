@@ -11,6 +11,7 @@ from gwproxy.auth.method import Later
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Principal, Proof, Unproved
 from gwproxy.auth.source import Watcher
+from gwproxy.drive import Turns
 from gwproxy.exchange import Exchange
 
 LONGEST: Final = 512
@@ -33,6 +34,8 @@ class ApiKeys:
     """
 
     __slots__ = ("_keys", "challenge", "name", "place", "refused")
+
+    turns: Turns | None = None
 
     def __init__(self, name: str, place: Place, realm: str, keys: Iterable[KnownKey]) -> None:
         self.name = name

@@ -22,6 +22,7 @@ from gwproxy.auth.principal import Principal, Proof, Unproved
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.table import Proofs
 from gwproxy.auth.threads import Threads
+from gwproxy.drive import Turns
 from gwproxy.exchange import Exchange
 
 LONGEST: Final = 1024
@@ -47,6 +48,8 @@ class Basic:
         "_key", "_nobody", "_proofs", "_remember_s", "_threads", "_under_way", "_users", "challenge", "name", "place",
         "refused",
     )  # fmt: skip
+
+    turns: Turns | None = None
 
     def __init__(
         self, name: str, realm: str, users: Mapping[str, KnownUser], threads: Threads, remember_s: float = 300.0

@@ -15,6 +15,7 @@ from gwproxy.auth.places import Place
 from gwproxy.auth.principal import ONCE, Identities, Principal, Proof, Unjudged, Unproved
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.table import Proofs
+from gwproxy.drive import Turns
 from gwproxy.errors import GatewayError, Phase
 from gwproxy.exchange import Exchange
 from gwproxy.wire.fields import Fields, Line
@@ -128,6 +129,8 @@ class ForwardAuth:
     __slots__ = (
         "_ask", "_cache_s", "_identities", "_names", "_proofs", "challenge", "name", "place", "refused",
     )  # fmt: skip
+
+    turns: Turns | None = None
 
     def __init__(
         self, name: str, place: Place, challenge: bytes, ask: Ask, names: AnswerNames, identities: Identities,

@@ -20,7 +20,7 @@ from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Identities, Proof, Unjudged, Unproved
 from gwproxy.auth.source import Fixed, Source, Watcher
 from gwproxy.auth.table import Proofs
-from gwproxy.drive import next_turn
+from gwproxy.drive import Turns
 from gwproxy.exchange import Exchange
 
 _FORM: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
@@ -44,12 +44,15 @@ class Jwt:
 
     __slots__ = (
         "__weakref__", "_identities", "_proofs", "_rules", "_source", "challenge", "name", "place", "refused",
+        "turns",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, place: Place, realm: str, rules: JwtRules, source: Source, identities: Identities
-    ) -> None:
+        self, name: str, place: Place, realm: str, rules: JwtRules, source: Source, identities: Identities,
+        turns: Turns,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.turns = turns
         self.place = place
         self.challenge = b'Bearer realm="%b"' % realm.encode()
         # RFC 6750 section 3.1.
@@ -94,9 +97,10 @@ class Jwt:
         return await self._one_by_one(token, source, now)
 
     async def _one_by_one(self, token: _Token, source: Source, now: float) -> Proof:
-        """A token that may not name its key: one verification in a turn of the loop, by keys of that turn."""
+        """A token that may not name its key: each key in a turn of its own, if it is one of the keys by then."""
         tried: list[Key] = []
         while True:
+            await self.turns.mine()
             keys = source.keys
             candidates = () if keys is None else keys.find(token.kid, token.alg)
             key = next((key for key in candidates if key not in tried), None)
@@ -105,7 +109,6 @@ class Jwt:
             if token.verified_by(key):
                 return self._proof(token, now)
             tried.append(key)
-            await next_turn()
 
     def _proof(self, token: _Token, now: float) -> Proof:
         """What a verified token says. Raises Unproved where that does not hold here or now."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Proof
 from gwproxy.auth.source import Watcher
+from gwproxy.drive import Turns
 from gwproxy.exchange import Exchange
 
 
@@ -34,6 +35,10 @@ class Method(Protocol):
     place: Place
     challenge: bytes
     refused: bytes
+
+    @property
+    def turns(self) -> Turns | None:
+        """Where a verification takes long: whoever calls `prove` takes one of these first."""
 
     def known(self, credential: bytes, now: float) -> Proof | None:
         """The proof, where this very credential was verified before and still holds: a look-up, no more."""

@@ -18,6 +18,7 @@ from gwproxy.auth.signatures.structured import Malformed
 from gwproxy.auth.signatures.unverified import Unverified
 from gwproxy.auth.signatures.verifier import Verifier
 from gwproxy.auth.source import Watcher
+from gwproxy.drive import Turns
 from gwproxy.errors import GatewayError, Phase
 from gwproxy.exchange import Exchange
 from gwproxy.wire.fields import Line
@@ -73,12 +74,14 @@ PLACE: Final[Place] = InSignature()
 class Signatures:
     """The signers of one authenticator, by the names of their keys. `max_body` is in bytes."""
 
-    __slots__ = ("_max_body", "_signers", "_verifier", "challenge", "name", "place", "refused")
+    __slots__ = ("_max_body", "_signers", "_verifier", "challenge", "name", "place", "refused", "turns")
 
     def __init__(
-        self, name: str, realm: str, verifier: Verifier, signers: Mapping[str, Principal], max_body: int
-    ) -> None:
+        self, name: str, realm: str, verifier: Verifier, signers: Mapping[str, Principal], max_body: int,
+        turns: Turns,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.turns = turns
         self.place = PLACE
         self.challenge = self.refused = b'Signature realm="%b"' % realm.encode()
         self._verifier = verifier

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.threads import Threads
+from gwproxy.drive import Turns
 from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
@@ -49,11 +50,20 @@ class NotLooked:
         raise NotImplementedError
 
 
+class Free(Turns):
+    """Turns of no loop: nobody is kept waiting."""
+
+    def take(self) -> bool:
+        """Always."""
+        return True
+
+
 class Offline:
     """What lives on, where nothing lives."""
 
     def __init__(self) -> None:
         self.threads = Threads()
+        self.turns: Turns = Free()
 
     def nonces(self, name: str) -> SeenNonces:
         """None were met."""

@@ -10,6 +10,7 @@ from gwproxy.auth.records import KeyRecord, TenantRecord
 from gwproxy.auth.source import Source
 from gwproxy.auth.threads import Threads
 from gwproxy.deadlines import Wheel
+from gwproxy.drive import Turns
 from gwproxy.egress.connect import Connector
 from gwproxy.egress.pool import Pool
 from gwproxy.egress.resolver import Resolver
@@ -45,6 +46,7 @@ class Live:
         self._used: set[_Key] = set()
         self.issuers = Issuers()
         self.threads = Threads()
+        self.turns = Turns()
         self._nonces: dict[str, SeenNonces] = {}
         self._lookups = Lookups()
 

@@ -12,6 +12,7 @@ from gwproxy.auth.records import KeyRecord
 from gwproxy.auth.source import Fixed, Source
 from gwproxy.auth.stored_keys import StoredApiKeys
 from gwproxy.auth.threads import Threads
+from gwproxy.drive import Turns
 from gwproxy.limits.decision import Plan
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.snapshot.credentials import ApiKeysSpec, AuthSpec, MethodSpec, SourceSpec
@@ -34,6 +35,7 @@ class KeySources(Protocol):
     """What lives on, as far as authenticators need it."""
 
     threads: Threads
+    turns: Turns
 
     def key_source(self, spec: SourceSpec) -> Source:
         """Where keys are fetched, and kept over reloads."""
@@ -121,7 +123,8 @@ def _method(
         from gwproxy.auth.signatures.verifier import Verifier
 
         nonces = live.nonces(spec.name) if spec.nonce else None
-        return Signatures(spec.name, realm, Verifier(spec.keys, spec.policy, nonces), spec.signers, spec.max_body)
+        verifier = Verifier(spec.keys, spec.policy, nonces)
+        return Signatures(spec.name, realm, verifier, spec.signers, spec.max_body, live.turns)
     if isinstance(spec, ForwardAuthSpec):
         from gwproxy.auth.forward import ForwardAuth
 
@@ -131,4 +134,4 @@ def _method(
     from gwproxy.auth.jwt import Jwt
 
     source = Fixed(spec.keys) if not isinstance(spec.keys, SourceSpec) else live.key_source(spec.keys)
-    return Jwt(spec.name, spec.place, realm, spec.rules, source, identities)
+    return Jwt(spec.name, spec.place, realm, spec.rules, source, identities, live.turns)

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from gwproxy.auth.method import Later, Method
 from gwproxy.auth.places import Place
 from gwproxy.auth.principal import Principal, Proof, Unjudged, Unproved
-from gwproxy.drive import next_turn
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
 from gwproxy.limits.decision import Plan
@@ -105,11 +104,7 @@ class Authenticate:
         if self._failures is not None:
             refusal = self._failures.used_up(exchange)
             if refusal is not None:
-                if required:
-                    return refusal
-                exchange.limits, exchange.refused_by, exchange.code, exchange.error = b"", "", "", None
-                self._enter(exchange, None, 0.0)
-                return None
+                return self._flooded(exchange, refusal, required=required)
         return self._verify(exchange, found, now, required=required)
 
     def _credentials(self, exchange: Exchange) -> list[tuple[Method, bytes]]:
@@ -129,33 +124,44 @@ class Authenticate:
     def _verify(
         self, exchange: Exchange, found: Found, now: float, *, required: bool
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Try the first method; what it leaves open takes turns of the loop."""
+        """Try one method after another, at once as long as turns of the loop are free for it."""
         tried: Tried = []
-        (method, credential), *others = found
-        proof = _tried(method, credential, exchange, now, tried)
-        if isinstance(proof, Proof):
-            self._enter(exchange, proof.principal, proof.until)
-        elif proof is not None or others:
-            waiting = [] if proof is None else [(method, proof)]
-            return self._wait(exchange, others, waiting, tried, now, required=required)
-        else:
-            self._none_proved(exchange, tried, required=required)
-        return None
-
-    async def _wait(
-        self, exchange: Exchange, others: Found, waiting: list[tuple[Method, Later]], tried: Tried, now: float,
-        *, required: bool,
-    ) -> None:  # fmt: skip
-        """Try the `others` in turn, then those `waiting` for somebody: only when no other has proved anything."""
-        for method, credential in others:
-            # Each may verify a signature, and no two of them hold the loop together.
-            await next_turn()
+        waiting: list[tuple[Method, Later]] = []
+        for at, (method, credential) in enumerate(found):
+            if method.turns is not None and not method.turns.take():
+                return self._wait(exchange, found[at:], waiting, tried, required=required)
             proof = _tried(method, credential, exchange, now, tried)
             if isinstance(proof, Proof):
                 self._enter(exchange, proof.principal, proof.until)
-                return
+                return None
             if proof is not None:
                 waiting.append((method, proof))
+        if waiting:
+            return self._wait(exchange, (), waiting, tried, required=required)
+        self._none_proved(exchange, tried, required=required)
+        return None
+
+    async def _wait(
+        self, exchange: Exchange, found: Found, waiting: list[tuple[Method, Later]], tried: Tried, *, required: bool
+    ) -> Reply | None:
+        """Try the methods of `found` in turns of theirs, then those that must ask somebody: only when no other has
+        proved anything.
+        """
+        for method, credential in found:
+            proof = None
+            if method.turns is not None:
+                await method.turns.mine()
+                # By now another request may have proved the same, or used up what its address has.
+                proof = method.known(credential, self._clock())
+                refusal = None if proof or self._failures is None else self._failures.used_up(exchange)
+                if refusal is not None:
+                    return self._flooded(exchange, refusal, required=required)
+            made = proof or _tried(method, credential, exchange, self._clock(), tried)
+            if isinstance(made, Proof):
+                self._enter(exchange, made.principal, made.until)
+                return None
+            if made is not None:
+                waiting.append((method, made))
         for method, later in waiting:
             try:
                 proof = await later
@@ -163,8 +169,17 @@ class Authenticate:
                 tried.append((method, reason))
             else:
                 self._enter(exchange, proof.principal, proof.until)
-                return
+                return None
         self._none_proved(exchange, tried, required=required)
+        return None
+
+    def _flooded(self, exchange: Exchange, refusal: Reply, *, required: bool) -> Reply | None:
+        """From this address too much has failed: nothing is verified."""
+        if required:
+            return refusal
+        exchange.limits, exchange.refused_by, exchange.code, exchange.error = b"", "", "", None
+        self._enter(exchange, None, 0.0)
+        return None
 
     def _none_proved(self, exchange: Exchange, tried: Tried, *, required: bool) -> None:
         """A credential that no method takes; where one of them could not say, that is no failure of the caller's."""

@@ -15,7 +15,7 @@ from gwproxy.auth.method import Later
 from gwproxy.auth.places import place_of
 from gwproxy.auth.principal import Identities, Proof, Unproved
 from gwproxy.auth.source import Fixed
-from gwproxy.drive import Waiter
+from gwproxy.drive import Turns, Waiter
 from tests.support.issuing import ALL, b64, jwk, key_set, sign
 
 NOW = time.time()
@@ -33,7 +33,8 @@ def keys(*which: int) -> KeySet:
 
 def method(source: Fixed) -> Jwt:
     rules = JwtRules(frozenset(("ES256",)))
-    return Jwt("tokens", place_of("header:Authorization", (b"bearer",)), "gwproxy", rules, source, Identities({}))
+    place = place_of("header:Authorization", (b"bearer",))
+    return Jwt("tokens", place, "gwproxy", rules, source, Identities({}), Turns())
 
 
 def turns(later: object) -> Generator[Waiter, None, Any]:
