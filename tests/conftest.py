@@ -10,7 +10,7 @@ import asyncio
 import faulthandler
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 import pytest
 import pytest_asyncio
@@ -20,6 +20,7 @@ from hypothesis import settings
 from tests.support import client as callers
 from tests.support.cluster import StoreCluster
 from tests.support.command import Runtime
+from tests.support.kept import Keeper
 from tests.support.leaks import Level, measured
 from tests.support.origin import Origin
 from tests.support.running import PLAIN, Gateway, start_gateway
@@ -131,15 +132,23 @@ async def store(level: Level) -> AsyncIterator[StoreServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def keeper() -> Iterator[Keeper]:
+    """Has set-ups of several servers that a test left intact for the next one."""
+    made = Keeper()
+    yield made
+    made.end()
+
+
 @pytest_asyncio.fixture
-async def cluster(level: Level) -> AsyncIterator[StoreCluster]:
-    """A cluster of three primaries, of the test's own."""
-    async with started(StoreCluster) as made:
+async def cluster(level: Level, keeper: Keeper) -> AsyncIterator[StoreCluster]:
+    """A cluster of three primaries, as good as new, which nobody else uses."""
+    async with keeper.given(StoreCluster, level) as made:
         yield made
 
 
 @pytest_asyncio.fixture
-async def sentinel(level: Level) -> AsyncIterator[StoreSentinel]:
-    """A primary, its replica and three sentinels, of the test's own."""
-    async with started(StoreSentinel) as made:
+async def sentinel(level: Level, keeper: Keeper) -> AsyncIterator[StoreSentinel]:
+    """A primary, its replica and three sentinels, as good as new, which nobody else uses."""
+    async with keeper.given(StoreSentinel, level) as made:
         yield made

@@ -1,4 +1,4 @@
-"""A Redis or Valkey cluster of a test's own: three primaries, and slots that move while a test looks."""
+"""A Redis or Valkey cluster: three primaries, and slots that move while a test looks."""
 
 from __future__ import annotations
 
@@ -92,17 +92,20 @@ class StoreCluster(StoreProcesses):
 
     async def begin_migration(self, slot: int, source: StoreProcess, to: StoreProcess) -> None:
         """From here on `source` answers ASK for keys of the slot that it doesn't have."""
+        self.touched = True
         await to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", await self.name(source))
         await source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", await self.name(to))
 
     async def move_keys(self, slot: int, source: StoreProcess, to: StoreProcess) -> None:
         """All that are there now; `source` still owns the slot."""
+        self.touched = True
         keys: list[Any]
         while keys := await source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
             await source.ask("MIGRATE", to.host, to.port, "", 0, 2000, "KEYS", *keys)
 
     async def end_migration(self, slot: int, to: StoreProcess) -> None:
         """Gives the slot to `to`, and tells all nodes; the new owner first, or nobody might have it for a moment."""
+        self.touched = True
         name = await self.name(to)
         for node in (to, *(other for other in self.nodes if other is not to)):
             await node.ask("CLUSTER", "SETSLOT", slot, "NODE", name)

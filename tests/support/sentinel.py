@@ -1,4 +1,4 @@
-"""A Redis or Valkey primary, its replica, and three sentinels that watch over them, of a test's own."""
+"""A Redis or Valkey primary, its replica, and three sentinels that watch over them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Sentinel(StoreProcess):
 
     async def wait_for(self, periods: dict[str, int]) -> None:
         """Sets what it waits for, which it doesn't keep in its file."""
+        self.touched = True
         await self.ask("SENTINEL", "DEBUG", *(word for pair in periods.items() for word in pair))
 
 
@@ -80,6 +81,10 @@ class StoreSentinel(StoreProcesses):
                 return False
             if [pairs(one)["flags"] for one in await sentinel.ask("SENTINEL", "REPLICAS", NAME)] != ["slave"]:
                 return False
+            # Heard of by the primary, and not spoken to so far: disconnected.
+            others = await sentinel.ask("SENTINEL", "SENTINELS", NAME)
+            if [pairs(one)["flags"] for one in others] != ["sentinel", "sentinel"]:
+                return False
         return True
 
     async def primary(self, sentinel: StoreProcess | None = None) -> StoreProcess:
@@ -90,6 +95,7 @@ class StoreSentinel(StoreProcesses):
 
     async def failover(self) -> None:
         """Tells a sentinel to make the replica the primary; returns before it has."""
+        self.touched = True
         await first_running(self.sentinels).ask("SENTINEL", "FAILOVER", NAME)
 
     async def until_primary_is(self, server: StoreProcess, within_s: float = FAILOVER_S) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from tests.support.cluster import StoreCluster
 from tests.support.command import ROOT
 from tests.support.leaks import Level
+from tests.support.pids import alive, pids_of
 from tests.support.sentinel import StoreSentinel
 from tests.support.store_process import StoreProcess, StoreProcesses, started
 from tests.support.until import until
@@ -24,20 +24,6 @@ async def refused(node: StoreProcess, *command: str) -> list[str]:
     with pytest.raises(hiredis.ReplyError) as error:
         await node.ask(*command)
     return str(error.value).split()
-
-
-def alive(pids: list[int]) -> list[int]:
-    """Those that run; one that has ended may wait for whoever inherited it to take notice."""
-    found = []
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            if "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
-                found.append(pid)
-    return found
-
-
-def pids_of(setup: StoreProcesses) -> list[int]:
-    return [each.process.pid for each in setup.processes if each.process is not None]
 
 
 async def test_key_is_with_its_owner_and_other_nodes_say_moved(level: Level):
