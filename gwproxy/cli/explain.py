@@ -53,8 +53,7 @@ def _lines(told: Explanation) -> Iterator[str]:
 def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
     if told.why:
         yield "why", told.why
-    for name, value in told.fields.items():
-        yield name, value
+    yield from ((name, value) for name, values in told.fields.items() for value in values)
     if told.route:
         yield "route", f"{told.route['key']}  {told.route['says']}  ({told.route['at']})"
     if told.version:

@@ -16,10 +16,11 @@ from gwproxy.cli.for_caller import (
     settled,
     tenant_of,
     who_of,
-    why_kept_out,
 )
 from gwproxy.cli.for_cors import leave, lets_in, preflight_of, who_is_let_in, who_may_read
+from gwproxy.cli.for_refusal import why_refused
 from gwproxy.cli.for_route import not_in_force_for
+from gwproxy.cli.told import by_name
 from gwproxy.cli.versions import said
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.units import Duration, Size
@@ -38,13 +39,16 @@ from gwproxy.wire.receiver import Receiver
 
 @dataclass(kw_only=True)
 class Explanation:
-    """What becomes of a request. `status` is 0 where a service decides it; `why` is empty where nothing is refused."""
+    """What becomes of a request. `status` is 0 where a service decides it; `why` is empty where nothing is refused.
+
+    `fields` are those of a refusal, or of the answer to a preflight: of each name all that are sent, in their order.
+    """
 
     verdict: str
     status: int = 0
     code: str = ""
     why: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)
     route: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     params: dict[str, str] = field(default_factory=dict)
@@ -93,7 +97,7 @@ def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes, address: str = "
 
 def refusal(error: GatewayError, why: str) -> Explanation:
     """What the gateway itself answers to a failure."""
-    fields = {name.decode(): value.decode() for name, value in error.fields}
+    fields = by_name((name.decode(), value.decode()) for name, value in error.fields)
     return Explanation(
         verdict=f"{error.status} {error.code}: {error.detail}", status=error.status, code=error.code, why=why,
         fields=fields,
@@ -114,7 +118,7 @@ def _of_route(loaded: Loaded, snapshot: Snapshot, exchange: Exchange, route: Com
         unknown = _pass_checks(snapshot, exchange, route)
         told = Explanation(verdict=_verdict(answer), status=answer.get("status", 0), why=unknown)
     except GatewayError as error:
-        told = refusal(error, _why_refused(loaded, route, error, auth_of(as_written)))
+        told = refusal(error, why_refused(loaded, exchange, route, error, auth_of(as_written)))
     told.route = where(loaded, route)
     told.version = said(route, exchange)
     told.params = _params(exchange, route)
@@ -169,16 +173,6 @@ def _verdict(answer: dict[str, Any]) -> str:
     if answer["kind"] == "service":
         return f"forwarded to the service {answer['service']}"
     return f"{answer['status']} by the gateway itself"
-
-
-def _why_refused(loaded: Loaded, route: CompiledRoute, error: GatewayError, auth: str) -> str:
-    if error.code == "maintenance":
-        service = loaded.config.services.get(route.service)
-        own = service is None or not service.maintenance
-        return f"{route.key if own else f'services.{route.service}'}.maintenance = true"
-    if error.code == "address_denied":
-        return "the rules of addresses below do not let this one in"
-    return why_kept_out(error, auth)
 
 
 def _params(exchange: Exchange, route: CompiledRoute) -> dict[str, str]:

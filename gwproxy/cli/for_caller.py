@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.threads import Threads
 from gwproxy.drive import Turns
-from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange
 from gwproxy.limits.spec import LimitSpec
 from gwproxy.snapshot.callers import Provers
@@ -145,10 +144,3 @@ def limits_met(exchange: Exchange, route: CompiledRoute) -> tuple[LimitSpec, ...
     """The limits that this caller meets."""
     by_kind = {(tier, plan): specs for tier, plan, specs in route.caller_limits}
     return by_kind.get(kind_of(exchange), route.limits)
-
-
-def why_kept_out(error: GatewayError, wanted: str) -> str:
-    """Why somebody is not let in: what only the log says to others."""
-    if error.code == "unauthenticated":
-        return f"wants {wanted}: {error.cause}"
-    return f"wants {wanted}: the caller {error.cause}" if error.code in ("forbidden", "tier_forbidden") else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gwproxy.cli.told import by_name
 from gwproxy.config.either import route_at
 from gwproxy.config.loaded import Loaded
 from gwproxy.exchange import Exchange
@@ -33,7 +34,7 @@ def leave(loaded: Loaded, exchange: Exchange, route: CompiledRoute) -> dict[str,
     policy = Policy(route.cors)
     objection = policy.objection(exchange.head.fields)
     lines = policy.respond(exchange).lines.decode("utf-8", "backslashreplace").splitlines()
-    fields = dict(line.split(": ", 1) for line in lines if not line.startswith("Date: "))
+    fields = by_name(line.split(": ", 1) for line in lines if not line.startswith("Date: "))
     method = (exchange.head.fields.get(METHOD) or b"").decode("utf-8", "backslashreplace")
     return {
         "verdict": f"204 by the gateway itself: {'no leave' if objection else 'leave'} to ask {method}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,14 @@ def problem_fields(problem: Problem) -> dict[str, Any]:
         "expected": problem.expected,
         "hint": problem.hint,
     }
+
+
+def by_name(fields: Iterable[Sequence[str]]) -> dict[str, list[str]]:
+    """Header fields, (name, value) each, by their names: all of a name that stands there more than once."""
+    found: dict[str, list[str]] = {}
+    for name, value in fields:
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def as_json(value: object) -> str:

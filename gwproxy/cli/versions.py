@@ -9,7 +9,7 @@ from gwproxy.config.routes import Aggregation, Route
 from gwproxy.config.versions import ordered, place_in_path, versioned_path
 from gwproxy.exchange import Exchange
 from gwproxy.snapshot.types import CompiledRoute
-from gwproxy.steps.version import asked
+from gwproxy.steps.version import VersionSpec, asked
 
 
 def listed(route: CompiledRoute) -> bool:
@@ -46,12 +46,19 @@ def ends(version: dict[str, Any]) -> str:
 
 
 def said(route: CompiledRoute, exchange: Exchange) -> str:
-    """Which version of which a request gets, and why: "v2 of v1, v2, said by the path"."""
+    """Which version of which a request gets, and why: "v2 of v1, v2, said by the path"; empty where it gets none."""
     spec = route.version
-    if spec is None:
+    if spec is None or not spec.name:
         return ""
+    _, where = asked(spec, exchange)
+    return f"{spec.name} of {_known(spec)}, {f'said by {where}' if where else 'the default'}"
+
+
+def unknown(spec: VersionSpec, exchange: Exchange) -> str:
+    """Which version a request asks for where that is refused: "v9, said by the path, is none of v1, v2"."""
     version, where = asked(spec, exchange)
-    known = ", ".join(ordered(name for name, _ in spec.known))
-    if not spec.name:
-        return f"{version.decode('utf-8', 'backslashreplace')}, said by {where}, is none of {known}"
-    return f"{spec.name} of {known}, {f'said by {where}' if where else 'the default'}"
+    return f"{version.decode('utf-8', 'backslashreplace')}, said by {where}, is none of {_known(spec)}"
+
+
+def _known(spec: VersionSpec) -> str:
+    return ", ".join(ordered(name for name, _ in spec.known))

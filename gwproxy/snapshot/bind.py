@@ -149,8 +149,8 @@ def _entrance(
         if policy is not None:
             door = yield from shared.door(route)
             hidden[route.index] = replace(route, index=len(routes))
-            checks = (door.check,) if door is not None else ()
-            routes.append(BoundRoute(route, checks, (), policy.respond, _concluded))
+            checks, finishers = ((door.check,), (policy.finish_refusal,)) if door is not None else ((), ())
+            routes.append(BoundRoute(route, checks, finishers, policy.respond, _concluded))
             if len(routes) % SLICE == 0:
                 yield
     return entrance.match if hidden or nowhere is not None else match

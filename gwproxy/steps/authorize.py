@@ -26,7 +26,7 @@ class TierAccess:
         if principal is not None and principal.tier not in self._tiers:
             raise GatewayError(
                 "tier_forbidden", f"Not included in your tier: {self._kind}", phase=Phase.POLICY,
-                cause=f"tier {principal.tier or '(none)'}",
+                cause=f"tier {principal.tier}" if principal.tier else "no tier",
             )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ SAFELISTED: Final = frozenset((b"GET", b"HEAD", b"POST"))
 MAX_REMEMBERED: Final = 1024
 MAX_REMEMBERED_ORIGIN: Final = 256
 
+_ANSWERED: Final = 204
 _VARY: Final = b"Vary: Origin\r\n"
 _VARY_OF_PREFLIGHT: Final = (
     b"Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers\r\n"
@@ -80,7 +81,12 @@ class Policy:
         if not self.objection(fields):
             origin = b"*" if self._same else fields.get(ORIGIN) or b""
             lines = _allowed(origin) + self._credentials + self._leave + lines
-        return fixed(204, lines, b"")
+        return fixed(_ANSWERED, lines, b"")
+
+    def finish_refusal(self, exchange: Exchange, reply: Reply) -> None:
+        """As `finish`, for the reply to a preflight that is not from `respond`: somebody else has refused it."""
+        if reply.status != _ANSWERED:
+            self.finish(exchange, reply)
 
     def objection(self, fields: Fields) -> str:
         """What stands against a preflight: the key that lacks something, and what it lacks; else empty."""

@@ -136,16 +136,17 @@ class EnterTenant:
         if tenant is not None:
             exchange.sender = _member(sender, tenant)
         elif self._required:
-            raise GatewayError("tenant_missing", MISSING, phase=Phase.POLICY)
+            # The credential's tenant stands for nothing where "claim" is no source: the request must name it.
+            said = f"by the credential alone: {principal.tenant}" if principal and principal.tenant else "nowhere"
+            raise GatewayError("tenant_missing", MISSING, phase=Phase.POLICY, cause=f"named {said}")
         return None
 
 
 def admitted(tenant: Tenant | None) -> Tenant:
     """One that is served. Raises GatewayError (`tenant_inactive`) for others, and for None: there is none."""
     if tenant is None or not tenant.active:
-        raise GatewayError(
-            "tenant_inactive", UNKNOWN, phase=Phase.POLICY, cause="unknown tenant" if tenant is None else tenant.name
-        )
+        cause = "unknown tenant" if tenant is None else f"inactive tenant {tenant.name}"
+        raise GatewayError("tenant_inactive", UNKNOWN, phase=Phase.POLICY, cause=cause)
     return tenant
 
 

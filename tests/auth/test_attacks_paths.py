@@ -106,3 +106,30 @@ async def test_what_was_judged_is_what_is_sent(gateway: Start, origin: Origin) -
                 caller = await gw.connect()
     assert [sent.target for sent in origin.seen if seen_as(sent).startswith(b"/admin/")] == []
     assert len(origin.seen) > 20
+
+
+OTHER_CASE = ["ADMIN", "Admin", "aDMIN", "%41dmin", "admi%4E", "%41%44%4D%49%4E"]
+
+
+@pytest.mark.parametrize("name", OTHER_CASE)
+async def test_another_case_is_another_path_and_open_as_that_is(name: str, gateway: Start, origin: Origin) -> None:
+    """What a service makes of it cannot be known (docs/routing.md): one that ignores case is protected as below."""
+    gw = await gateway(jwt() + ROUTES, origin=origin)
+    assert (await gw.ask(get(f"/{name}/secret"))).status == 200
+    assert origin.last.target.decode() == f"/{name}/secret"
+
+
+async def test_rules_on_every_path_hold_in_any_case(gateway: Start, origin: Origin) -> None:
+    """Rules on `/*`, and open what is open, as docs/routing.md says: no service that ignores case is fooled."""
+    routes = ROUTES.replace("requires_auth = false", "requires_auth = true").replace(
+        'path = "/admin/*"\nservice = "origin"\nrequires_auth = true',
+        'path = "/open/*"\nservice = "origin"\nrequires_auth = false',
+    )
+    gw = await gateway(jwt() + routes, origin=origin)
+    for path in (f"/{name}{behind}" for name in OTHER_CASE for behind in BEHIND):
+        assert (await gw.ask(get(path))).status in (400, 401), path
+    for before, tail, name in product(("open", "OPEN"), ("..", "..;x", "%2e%2e"), OTHER_CASE):
+        assert (await gw.ask(get(f"/{before}/{tail}/{name}"))).status == 400, (before, tail, name)
+    assert origin.seen == []
+    assert (await gw.ask(get("/open/ADMIN"))).status == 200
+    assert (await gw.ask(get("/OPEN/x"))).status == 401

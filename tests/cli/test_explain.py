@@ -177,7 +177,7 @@ def test_body_that_says_it_is_too_long_is_refused(explain):
 
 def test_wrong_method_is_a_405_with_those_that_are_allowed(explain):
     told = explain("DELETE", "/hello")
-    assert (told["status"], told["fields"]) == (405, {"Allow": "GET, HEAD, POST"})
+    assert (told["status"], told["fields"]) == (405, {"Allow": ["GET, HEAD, POST"]})
     assert told["lost"] == ["routes[5]  GET,POST /hello  (routes.toml:45:3): not for DELETE"]
 
 

@@ -238,6 +238,19 @@ respond = {}
     assert [(await gw.ask(b"GET /few HTTP/1.1\r\nHost: a\r\n\r\n")).status for _ in range(2)] == [200, 429]
 
 
+async def test_preflight_that_an_address_rule_refuses_is_told_what_the_request_would_be(gateway: Start):
+    text = '[[routes]]\npath = "/shy"\nrespond = {}\naddresses = { deny = ["127.0.0.0/8"] }\n'
+    for cors, sent, told, vary in (
+        (CORS, APP, {"allow-origin": APP}, ["Origin"]), (CORS, "https://evil.com", {}, ["Origin"]),
+        (ANY, APP, {"allow-origin": "*"}, []),
+    ):  # fmt: skip
+        refused = await (await gateway(cors + text)).ask(preflight("/shy", sent=sent))
+        assert (refused.status, leave(refused), refused.headers.named("Vary")) == (403, told, vary)
+    gw = await gateway(CORS + text.replace("deny", "allow"))
+    answer = await gw.ask(preflight("/shy"))
+    assert (answer.status, "max-age" in leave(answer), answer.headers.named("Vary")) == (204, True, [VARY])
+
+
 async def test_preflight_is_recorded_like_any_request_with_its_route_and_no_secret(gateway: Start):
     still = '[[routes]]\npath = "/still"\nrespond = {}\naccess_log = false\n'
     text = '[[routes]]\npath = "/reset/:token"\nrespond = {}\n' + still

@@ -71,7 +71,7 @@ def said(told: Explanation, expected: str) -> str:
     if len(words) == 1:
         return str(told.status)
     return (
-        f"{told.status} Allow: {told.fields['Allow']}"
+        f"{told.status} Allow: {told.fields['Allow'][0]}"
         if "Allow" in words[1]
         else f"{told.status} {told.code}"
     )

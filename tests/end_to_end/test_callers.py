@@ -170,8 +170,17 @@ access = ["public"]
 [tiers.pro]
 requests = 1000
 window = "1s"
+[tenancy]
+from = ["header:X-Tenant-Id", "claim"]
+[tenants.acme]
+[tenants.small]
+[tenants.gone]
+active = false
 [cors]
 allow_origins = ["*"]
+[versioning]
+from = ["header:X-API-Version"]
+enforce_sunset = true
 [limits]
 auth_failures = {{ requests = 1000, window = "60s" }}
 [services.origin]
@@ -184,29 +193,44 @@ addresses = {{ deny = ["192.0.2.0/24"] }}
 MAINTENANCE
 permissions = ["a"]
 limit = {{ requests = 1, window = "600s" }}
+[routes.versions.v1]
+sunset = 2024-01-01
+[routes.versions.v2]
 """
 DENIED, ALLOWED = "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 198.51.100.1"
 PREFLIGHT = ("Origin: https://a.example", "Access-Control-Request-Method: GET")
+OLD, NEW, GONE, ACME = "X-API-Version: v1", "X-API-Version: v9", "X-Tenant-Id: gone", "X-Tenant-Id: acme"
 
 
 async def test_a_request_is_refused_by_the_first_that_has_something_against_it(gateway: Start, origin: Origin):
     closed = await gateway(EVERYTHING.replace("MAINTENANCE", "maintenance = true"), origin)
     open_ = await gateway(EVERYTHING.replace("MAINTENANCE", ""), origin)
-    may, only_pro = {"permissions": ["a"], "tier": "pro"}, {"tier": "pro"}
+    acme, pro = {"tenant": "acme"}, {"tenant": "acme", "tier": "pro"}
+    may = {**pro, "permissions": ["a"]}
     ladder = [
         (closed, "GET /y?a=%zz%00", (DENIED,), 404, "not_found"),
         (closed, "GET /x", (DENIED,), 403, "address_denied"),
         (closed, "OPTIONS /x", (DENIED, *PREFLIGHT), 403, "address_denied"),
         (closed, "OPTIONS /x", (ALLOWED, *PREFLIGHT), 204, "None"),
-        (closed, "GET /x", (ALLOWED,), 503, "maintenance"),
+        (closed, "GET /x", (DENIED, NEW), 403, "address_denied"),
+        (closed, "GET /x", (ALLOWED, NEW), 400, "unsupported_version"),
+        (closed, "GET /x", (ALLOWED, OLD), 410, "version_gone"),
+        (closed, "GET /x", (ALLOWED, GONE), 503, "maintenance"),
+        (open_, "GET /x", (ALLOWED, GONE), 403, "tenant_inactive"),
+        (open_, "GET /x", (ALLOWED, ACME), 401, "unauthenticated"),
         (open_, "GET /x", (ALLOWED,), 401, "unauthenticated"),
-        (open_, "GET /x", (ALLOWED, bearer()), 403, "tier_forbidden"),
-        (open_, "GET /x", (ALLOWED, bearer(**only_pro)), 403, "forbidden"),
+        (open_, "GET /x", (ALLOWED, bearer()), 400, "tenant_missing"),
+        (open_, "GET /x", (ALLOWED, ACME, bearer(tenant="small")), 403, "tenant_mismatch"),
+        # Whatever its tier and its permissions.
+        (open_, "GET /x", (ALLOWED, ACME, bearer(tenant="small", tier="pro")), 403, "tenant_mismatch"),
+        (open_, "GET /x", (ALLOWED, ACME, bearer(**{**may, "tenant": "small"})), 403, "tenant_mismatch"),
+        (open_, "GET /x", (ALLOWED, ACME, bearer(**acme)), 403, "tier_forbidden"),
+        (open_, "GET /x", (ALLOWED, bearer(**pro)), 403, "forbidden"),
         # None of those has used up the one permit.
         (open_, "GET /x", (ALLOWED, bearer(**may)), 200, "origin"),
         (open_, "GET /x", (ALLOWED, bearer(**may)), 429, "rate_limited"),
         # And who is refused before does not learn that there is none left.
-        (open_, "GET /x", (ALLOWED, bearer(**only_pro)), 403, "forbidden"),
+        (open_, "GET /x", (ALLOWED, bearer(**pro)), 403, "forbidden"),
         (open_, "GET /x", (ALLOWED,), 401, "unauthenticated"),
     ]
     for gw, line, fields, status, code in ladder:
