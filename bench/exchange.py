@@ -8,6 +8,7 @@ The deterministic guard (tests/guard) counts calls and bytecodes on the same roa
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import itertools
 import socket
@@ -250,6 +251,12 @@ class Road:
                 room[:size] = data
                 updated(size)
 
+    async def prime(self, exchanges: list[list[Step]]) -> None:
+        """The same, each in a turn of the loop: no more callers than one prove who they are in a turn."""
+        for steps in exchanges:
+            self.serve([steps])
+            await asyncio.sleep(0)
+
     def check(self, count: int) -> None:
         """All `count` exchanges so far have been answered as they should."""
         counters = self.worker.counters
@@ -265,6 +272,7 @@ async def best_us(route: Route, rounds: int, count: int) -> float:
     best = float("inf")
     for _ in range(rounds):
         async with Road(route) as road:
+            await road.prime(road.asked(len(_TURNS)))
             exchanges = road.asked(count)
             gc.collect()
             gc.freeze()
@@ -272,7 +280,7 @@ async def best_us(route: Route, rounds: int, count: int) -> float:
             started = time.process_time()
             road.serve(exchanges)
             best = min(best, time.process_time() - started)
-            road.check(count)
+            road.check(count + len(_TURNS))
     return best / count * 1e6
 
 
