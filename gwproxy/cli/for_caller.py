@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.threads import Threads
@@ -25,14 +24,18 @@ if TYPE_CHECKING:
     from gwproxy.auth.signatures.nonces import SeenNonces
 
 
+class NotHere(Exception):
+    """Only a running gateway can find it out."""
+
+
 class NotAsked:
     """An issuer that nobody asks for its keys."""
 
     keys: KeySet | None = None
 
     async def refreshed(self, kid: str | None) -> NoReturn:
-        """Never awaited."""
-        raise NotImplementedError
+        """Nobody is."""
+        raise NotHere
 
     def watch(self, watcher: Watcher) -> None:
         """They never change."""
@@ -45,8 +48,16 @@ class NotLooked:
         """Nothing is."""
 
     async def asked(self, name: str) -> NoReturn:
-        """Never awaited."""
-        raise NotImplementedError
+        """Nobody is."""
+        raise NotHere
+
+
+class NoThreads(Threads):
+    """Threads of no loop."""
+
+    def run(self, work: Callable[[], Any]) -> NoReturn:
+        """There are none."""
+        raise NotHere
 
 
 class Free(Turns):
@@ -61,7 +72,7 @@ class Offline:
     """What lives on, where nothing lives."""
 
     def __init__(self) -> None:
-        self.threads = Threads()
+        self.threads: Threads = NoThreads()
         self.turns: Turns = Free()
 
     def nonces(self, name: str) -> SeenNonces:
@@ -89,20 +100,24 @@ def prover_of(snapshot: Snapshot, route: CompiledRoute) -> Authenticate | None:
 
 
 async def _nobody(lines: bytes, exchange: Exchange) -> NoReturn:
-    """Never awaited."""
-    raise NotImplementedError
+    """Is not asked."""
+    raise NotHere
 
 
 def settled(outcome: object, check: Check) -> str:
-    """Let go of what `check` would have to await, and say what for; empty where nothing has to be."""
-    if not isinstance(outcome, Awaitable):
+    """Let `check` go on as far as it can without a loop. What of it is not known here; empty where it has come to
+    its end. Raises GatewayError where it refuses.
+    """
+    if not isinstance(outcome, Coroutine):
         return ""
-    close = getattr(outcome, "close", None)
-    if close is not None:
-        with warnings.catch_warnings():
-            # What it would have awaited itself goes with it.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            close()
+    try:
+        outcome.send(None)
+    except StopIteration:
+        return ""
+    except NotHere:
+        pass
+    finally:
+        outcome.close()
     if isinstance(check, FindStoredTenant | EnterStoredTenant):
         return "the tenant is looked up by a running gateway in its store: whether it is served is not known here"
     return "only a running gateway can verify this credential: what it proves is not known here"
