@@ -33,14 +33,14 @@ class ApiKeys:
     dictionary holds, unlike a password.
     """
 
-    __slots__ = ("_keys", "challenge", "name", "place", "refused")
+    __slots__ = ("_keys", "challenge", "name", "place")
 
     turns: Turns | None = None
 
     def __init__(self, name: str, place: Place, realm: str, keys: Iterable[KnownKey]) -> None:
         self.name = name
         self.place = place
-        self.challenge = self.refused = b'ApiKey realm="%b"' % realm.encode()
+        self.challenge = b'ApiKey realm="%b"' % realm.encode()
         self._keys = {key.digest: key for key in keys}
 
     def known(self, credential: bytes, now: float) -> Proof | None:

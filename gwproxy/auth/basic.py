@@ -46,7 +46,6 @@ class Basic:
 
     __slots__ = (
         "_key", "_nobody", "_proofs", "_remember_s", "_threads", "_under_way", "_users", "challenge", "name", "place",
-        "refused",
     )  # fmt: skip
 
     turns: Turns | None = None
@@ -57,7 +56,7 @@ class Basic:
         self.name = name
         self.place = PLACE
         # RFC 7617 section 2.1: how names and passwords are to be encoded.
-        self.challenge = self.refused = b'Basic realm="%b", charset="UTF-8"' % realm.encode()
+        self.challenge = b'Basic realm="%b", charset="UTF-8"' % realm.encode()
         self._users = {normal(each): user for each, user in users.items()}
         self._nobody = nobodys(_usual(user.password for user in users.values()))
         self._threads = threads

@@ -7,11 +7,11 @@ answer is only ever remembered for a request about which the very same would be 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from gwproxy.auth.method import Later
-from gwproxy.auth.places import Place
+from gwproxy.auth.places import Place, Query
 from gwproxy.auth.principal import ONCE, Identities, Principal, Proof, Unjudged, Unproved
 from gwproxy.auth.source import Watcher
 from gwproxy.auth.table import Proofs
@@ -48,18 +48,23 @@ class AnswerNames(NamedTuple):
 class Sent:
     """The headers and cookies that somebody else judges, as the place of a credential.
 
-    `headers` are lower-case names. Of the Cookie field only `cookies` are the credential, a "*" ends a prefix.
+    Of the Cookie field only `cookies` are the credential, a "*" ends a prefix. `others` are the places of other
+    authenticators' credentials, as a file writes them: what stands there is theirs, and shown to no judge who does not
+    name it in full.
     """
 
-    __slots__ = ("_cookies", "_headers", "_prefixes")
+    __slots__ = ("_cookies", "_headers", "_others", "_prefixes", "_queries")
 
     # What is proved is never remembered by its head (principal.ONCE); that a head has no credential may well be.
     remembered = True
 
-    def __init__(self, headers: Sequence[str], cookies: Sequence[str]) -> None:
+    def __init__(self, headers: Sequence[str], cookies: Sequence[str], others: Iterable[str] = ()) -> None:
         self._headers = frozenset(name.lower().encode() for name in headers)
         self._cookies = frozenset(name.encode() for name in cookies if not name.endswith("*"))
         self._prefixes = tuple(name[:-1].encode() for name in sorted(cookies) if name.endswith("*"))
+        apart = [source.partition(":") for source in others]
+        self._others = frozenset(name.encode() for kind, _, name in apart if kind == "cookie") - self._cookies
+        self._queries = tuple(Query(name) for kind, _, name in apart if kind == "query")
 
     @property
     def names(self) -> frozenset[bytes] | None:
@@ -78,13 +83,13 @@ class Sent:
         return hash(self._parts())
 
     def _parts(self) -> tuple[object, ...]:
-        return self._headers, self._cookies, self._prefixes
+        return self._headers, self._cookies, self._prefixes, self._others, self._queries
 
     def find(self, exchange: Exchange) -> bytes | None:
         """All that is asked about this request; None where it has no credential."""
         found = [self._taken(line) for line in exchange.head.about.fields.kept]
         credential = b"".join(found)
-        return credential + _about(exchange) if credential else None
+        return credential + self._about(exchange) if credential else None
 
     def without(self, line: Line) -> bytes:
         """As Place's: the other cookies stay as they were written."""
@@ -110,25 +115,30 @@ class Sent:
         return b"Cookie: %b\r\n" % b"; ".join(some) if some else b""
 
     def _is_mine(self, name: bytes) -> bool:
-        return name in self._cookies or name.startswith(self._prefixes)
+        name = name.strip(b" \t")
+        return name in self._cookies or (name.startswith(self._prefixes) and name not in self._others)
 
+    def _about(self, exchange: Exchange) -> bytes:
+        """Which request it is about, in the fields that such services know."""
+        sender = exchange.sender
+        facts = (
+            (b"Method", exchange.method), (b"Proto", sender.proto), (b"Host", sender.host),
+            (b"Uri", self._uri(exchange.head.target)), (b"For", sender.address.encode()),
+        )  # fmt: skip
+        return b"".join([b"X-Forwarded-%b: %b\r\n" % fact for fact in facts])
 
-def _about(exchange: Exchange) -> bytes:
-    """Which request it is about, in the fields that such services know."""
-    sender = exchange.sender
-    facts = (
-        (b"Method", exchange.method), (b"Proto", sender.proto), (b"Host", sender.host),
-        (b"Uri", exchange.head.target), (b"For", sender.address.encode()),
-    )  # fmt: skip
-    return b"".join([b"X-Forwarded-%b: %b\r\n" % fact for fact in facts])
+    def _uri(self, target: bytes) -> bytes:
+        path, mark, query = target.partition(b"?")
+        query = mark + query
+        for place in self._queries:
+            query = place.query_without(query)
+        return path + query
 
 
 class ForwardAuth:
     """Somebody else's judgement. `cache_s`: how long one holds that lets in; 0 where each is asked for anew."""
 
-    __slots__ = (
-        "_ask", "_cache_s", "_identities", "_names", "_proofs", "challenge", "name", "place", "refused",
-    )  # fmt: skip
+    __slots__ = ("_ask", "_cache_s", "_identities", "_names", "_proofs", "challenge", "name", "place")
 
     turns: Turns | None = None
 
@@ -138,7 +148,7 @@ class ForwardAuth:
     ) -> None:  # fmt: skip
         self.name = name
         self.place = place
-        self.challenge = self.refused = challenge
+        self.challenge = challenge
         self._ask = ask
         self._names = names
         self._identities = identities

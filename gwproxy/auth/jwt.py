@@ -43,8 +43,7 @@ class Jwt:
     """Tokens of one issuer."""
 
     __slots__ = (
-        "__weakref__", "_identities", "_proofs", "_rules", "_source", "challenge", "name", "place", "refused",
-        "turns",
+        "__weakref__", "_identities", "_proofs", "_rules", "_source", "challenge", "name", "place", "turns",
     )  # fmt: skip
 
     def __init__(
@@ -55,8 +54,6 @@ class Jwt:
         self.turns = turns
         self.place = place
         self.challenge = b'Bearer realm="%b"' % realm.encode()
-        # RFC 6750 section 3.1.
-        self.refused = self.challenge + b', error="invalid_token"'
         self._rules = rules
         self._source = source
         self._identities = identities

@@ -27,14 +27,11 @@ class Later:
 
 
 class Method(Protocol):
-    """One authenticator. `challenge` is what WWW-Authenticate says of it (RFC 9110 section 11.6.1), `refused` the
-    same where a credential was refused.
-    """
+    """One authenticator. `challenge` is what WWW-Authenticate says of it (RFC 9110 section 11.6.1)."""
 
     name: str
     place: Place
     challenge: bytes
-    refused: bytes
 
     @property
     def turns(self) -> Turns | None:

@@ -239,6 +239,16 @@ class Forged:
         return query
 
 
+def apart(one: Place, other: Place, exchange: Exchange) -> bool:
+    """Whether two places that have a credential each have two: in one header too, where each has a line of its own."""
+    if one == other:
+        return False
+    lines = exchange.head.about.fields.kept
+    return one.where != other.where or any(
+        (one.without(line) == line[2]) is not (other.without(line) == line[2]) for line in lines
+    )
+
+
 def place_of(source: str, schemes: tuple[bytes, ...]) -> Place:
     """The place that a configuration names: "header:NAME", "cookie:NAME" or "query:NAME"."""
     kind, _, name = source.partition(":")

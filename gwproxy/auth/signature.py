@@ -74,7 +74,7 @@ PLACE: Final[Place] = InSignature()
 class Signatures:
     """The signers of one authenticator, by the names of their keys. `max_body` is in bytes."""
 
-    __slots__ = ("_max_body", "_signers", "_verifier", "challenge", "name", "place", "refused", "turns")
+    __slots__ = ("_max_body", "_signers", "_verifier", "challenge", "name", "place", "turns")
 
     def __init__(
         self, name: str, realm: str, verifier: Verifier, signers: Mapping[str, Principal], max_body: int,
@@ -83,7 +83,7 @@ class Signatures:
         self.name = name
         self.turns = turns
         self.place = PLACE
-        self.challenge = self.refused = b'Signature realm="%b"' % realm.encode()
+        self.challenge = b'Signature realm="%b"' % realm.encode()
         self._verifier = verifier
         self._signers = signers
         self._max_body = max_body

@@ -102,7 +102,8 @@ def bind(snapshot: Snapshot, live: Pools, clock: Clock = time.time) -> Generator
     shared = Shared()
     plans = Plans(live.limits, snapshot.ipv6_prefix)
     tenants = snapshot.tenancy.tenants if snapshot.tenancy is not None else {}
-    provers = Provers(snapshot.auth, live, plans.of(snapshot.failures), _inquiries(snapshot, balances))
+    inquire = _inquiries(snapshot, balances)
+    provers = Provers(snapshot.auth, live, plans.of(snapshot.failures), inquire, snapshot.forged)
     stored = snapshot.tenancy.stored(live.tenant_records) if snapshot.tenancy is not None else None
     for route in snapshot.routes:
         callers = {(tier, plan): plans.of(specs) for tier, plan, specs in route.caller_limits}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gwproxy.auth.api_key import ApiKeys
 from gwproxy.auth.method import Method
+from gwproxy.auth.places import Forged
 from gwproxy.auth.principal import Identities
 from gwproxy.auth.records import KeyRecord
 from gwproxy.auth.source import Fixed, Source
@@ -58,8 +59,9 @@ class Provers:
     """What proves the callers of each route."""
 
     def __init__(
-        self, auth: AuthSpec | None, live: KeySources, failures: Plan | None, inquire: Inquire
-    ) -> None:
+        self, auth: AuthSpec | None, live: KeySources, failures: Plan | None, inquire: Inquire,
+        forged: Forged | None = None,
+    ) -> None:  # fmt: skip
         self._auth = auth
         self._failures = failures
         self._methods: dict[str, Method] = {}
@@ -69,13 +71,15 @@ class Provers:
             }
         identity = auth.identity if auth is not None else IdentitySpec()
         self._tellers = Tellers(identity)
-        self._forged = (identity.forged,) if identity.forged is not None else ()
+        self._forged = (forged,) if forged is not None else ()
+        self._nobody = Authenticate((), self._forged) if forged is not None else None
         self._made: dict[tuple[tuple[str, ...], bool, Tell | None], Authenticate] = {}
 
     def of(self, route: CompiledRoute) -> Authenticate | None:
         """What proves the callers of `route`; None where nobody can be known, or where nobody asks."""
         if not route.auth:
-            return None
+            # Nobody can be known, and no caller may say otherwise to a service.
+            return self._nobody if route.service and not route.closed else None
         tell = self._tellers.of(route.service)
         key = route.auth, route.forward_credentials, tell
         made = self._made.get(key)

@@ -13,6 +13,7 @@ from gwproxy.egress.request import Times
 from gwproxy.snapshot.access import access_of, authenticators_of
 from gwproxy.snapshot.credentials import auth_of
 from gwproxy.snapshot.family import Family, family_of
+from gwproxy.snapshot.identity import forged_of
 from gwproxy.snapshot.limits import failures_of, limits_of, limits_of_callers
 from gwproxy.snapshot.methods import asked_services
 from gwproxy.snapshot.own_credentials import own_header
@@ -66,7 +67,7 @@ def compile_slices(loaded: Loaded) -> Generator[None, None, Snapshot]:
         gateway=config.gateway, services=services, routes=tuple(routes), router=router,
         ipv6_prefix=config.limits.ipv6_prefix,
         auth=auth_of(loaded) if config.auth.methods else None, failures=failures_of(config),
-        tenancy=tenancy_of(config),
+        tenancy=tenancy_of(config), forged=forged_of(config),
         nowhere=_nowhere(config, len(routes)), versions=versions,
     )  # fmt: skip
 

@@ -158,7 +158,7 @@ def _method(loaded: Loaded, name: str, method: Authenticator, identities: Identi
     if isinstance(method, Signature):
         return signature_of(loaded, name, method, identities)
     if isinstance(method, ForwardAuth):
-        return forward_auth_of(name, method)
+        return forward_auth_of(loaded.config.auth, name, method)
     found = _keys(loaded, name, method) or _source(method)
     return JwtSpec(name, place_of(method.source, (b"bearer",)), _rules(method), found)
 

@@ -10,6 +10,7 @@ from gwproxy.auth.places import Forged
 from gwproxy.config.either import identity_of
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Problem
+from gwproxy.config.schema import Config
 from gwproxy.wire.fields import IDENTITY_NAMES, folded
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySpec:
-    """How services are told. `forms` has those that get no plain headers; `forged` takes callers' own copies of the
-    token's header away, where the wire does not do that for every request.
-    """
+    """How services are told. `forms` has those that get no plain headers."""
 
     forms: Mapping[str, str] = field(default_factory=dict)
     signer: TokenSigner | None = None
@@ -29,7 +28,6 @@ class IdentitySpec:
     issuer: str = ""
     audience: str = ""
     ttl_s: float = 0.0
-    forged: Forged | None = None
 
 
 class Tellers:
@@ -60,14 +58,26 @@ class Tellers:
 def identity_spec(loaded: Loaded) -> IdentitySpec:
     """[identity], decided. Only for what `unusable_signer` has nothing against."""
     config, written = loaded.config, loaded.config.identity
-    forms = {name: identity_of(config, service) for name, service in config.services.items()}
-    forms = {name: form for name, form in forms.items() if form != "headers"}
+    forms = _forms(config)
     if "jwt" not in forms.values():
         return IdentitySpec(forms)
-    forged = None if folded(written.header.encode()) in IDENTITY_NAMES else Forged(written.header)
     return IdentitySpec(
-        forms, _signer(loaded), written.header, written.issuer, written.audience or "", float(written.ttl), forged
+        forms, _signer(loaded), written.header, written.issuer, written.audience or "", float(written.ttl)
     )
+
+
+def forged_of(config: Config) -> Forged | None:
+    """What takes callers' own copies of the token's header away, where the wire does not do that for every request."""
+    header = config.identity.header
+    if "jwt" not in _forms(config).values() or folded(header.encode()) in IDENTITY_NAMES:
+        return None
+    return Forged(header)
+
+
+def _forms(config: Config) -> dict[str, str]:
+    """How services are told that get no plain headers."""
+    forms = {name: identity_of(config, service) for name, service in config.services.items()}
+    return {name: form for name, form in forms.items() if form != "headers"}
 
 
 def unusable_signer(loaded: Loaded) -> Iterator[Problem]:

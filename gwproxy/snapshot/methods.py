@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gwproxy.auth.principal import Identities, Principal
 from gwproxy.config import authenticators as written
-from gwproxy.config.auth import Auth
+from gwproxy.config.auth import ApiKey, Auth, Jwt
 from gwproxy.config.known import KnownCaller
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Problem, dotted
@@ -93,7 +93,7 @@ def signature_of(
     return SignatureSpec(name, keys, signers, policy, int(method.max_body), method.nonce)
 
 
-def forward_auth_of(name: str, method: written.ForwardAuth) -> ForwardAuthSpec:
+def forward_auth_of(auth: Auth, name: str, method: written.ForwardAuth) -> ForwardAuthSpec:
     """Who is asked, and with what."""
     from gwproxy.auth.forward import AnswerNames, Sent
 
@@ -103,9 +103,20 @@ def forward_auth_of(name: str, method: written.ForwardAuth) -> ForwardAuthSpec:
     ))  # fmt: skip
     asked = method.service if method.service is not None else asked_service(name)
     return ForwardAuthSpec(
-        name, Sent(method.send, method.cookies), asked, method.path.encode(), names, method.scheme,
+        name, Sent(method.send, method.cookies, _others(auth, name)), asked, method.path.encode(), names, method.scheme,
         float(method.timeout), float(method.cache or 0),
     )  # fmt: skip
+
+
+def _others(auth: Auth, name: str) -> Iterator[str]:
+    """Where all but the one of this name look for credentials; of cookies those that they name in full."""
+    for other, method in auth.methods.items():
+        if other == name:
+            continue
+        if isinstance(method, written.ForwardAuth):
+            yield from (f"cookie:{cookie}" for cookie in method.cookies if not cookie.endswith("*"))
+        elif isinstance(method, Jwt | ApiKey):
+            yield method.source
 
 
 def asked_service(name: str) -> str:

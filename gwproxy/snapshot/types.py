@@ -13,6 +13,7 @@ LimitsOfCallers = tuple[tuple[str, str, "tuple[LimitSpec, ...]"], ...]
 """By a caller's tier and its tenant's plan, the limits that it meets."""
 
 if TYPE_CHECKING:
+    from gwproxy.auth.places import Forged
     from gwproxy.config.addresses import Addresses
     from gwproxy.config.cors import Cors
     from gwproxy.config.schema import Gateway
@@ -183,7 +184,8 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The compiled form of one configuration. `nowhere` is for requests that no route takes, where a file has something
-    to say about these too; its place is behind all routes.
+    to say about these too; its place is behind all routes. `forged` is what callers may not say of themselves, in a
+    header that the file names.
     """
 
     gateway: Gateway
@@ -196,6 +198,7 @@ class Snapshot:
     tenancy: TenancySpec | None = None
     failures: tuple[LimitSpec, ...] = ()
     nowhere: CompiledRoute | None = None
+    forged: Forged | None = None
 
     def all_services(self) -> Iterator[ServiceSpec]:
         """Every service, and every one that a tenant has of its own."""

@@ -11,10 +11,11 @@ or not, reaches a service unless the route says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from gwproxy.auth.challenges import Challenges, Lines
 from gwproxy.auth.method import Later, Method
-from gwproxy.auth.places import Place
+from gwproxy.auth.places import Place, apart
 from gwproxy.auth.principal import Principal, Proof, Unjudged, Unproved
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply, Sender
@@ -40,8 +41,8 @@ class Authenticate:
     """
 
     __slots__ = (
-        "__weakref__", "_challenges", "_clock", "_failures", "_methods", "_names", "_places", "_refused", "_remembers",
-        "_tell", "seal",
+        "__weakref__", "_challenges", "_clock", "_failures", "_methods", "_names", "_places", "_remembers", "_tell",
+        "seal",
     )  # fmt: skip
 
     def __init__(
@@ -53,8 +54,7 @@ class Authenticate:
         self._places = tuple(places)
         self._failures = failures
         self._clock = clock
-        self._challenges = _fields(method.challenge for method in methods)
-        self._refused = _fields(method.refused for method in methods)
+        self._challenges = Challenges(method.challenge for method in methods)
         self._names = names_of(places)
         self._remembers = all(place.remembered for place in (*places, *(method.place for method in methods)))
         # What was remembered under another is not believed.
@@ -92,7 +92,7 @@ class Authenticate:
             return None
         if not found:
             if required:
-                raise self._unauthenticated(self._challenges, "no credential")
+                raise self._unauthenticated(self._challenges.asked, "no credential")
             self._enter(exchange, None, FOREVER)
             return None
         now = self._clock()
@@ -110,13 +110,13 @@ class Authenticate:
     def _credentials(self, exchange: Exchange) -> list[tuple[Method, bytes]]:
         """The methods that take what a request has in one place, each with what it takes there.
 
-        Raises Unproved where there is something in several places.
+        Raises Unproved where there are several credentials.
         """
         found: list[tuple[Method, bytes]] = []
         for method in self._methods:
             credential = method.place.find(exchange)
             if credential is not None:
-                if found and found[0][0].place.where != method.place.where:
+                if found and apart(found[0][0].place, method.place, exchange):
                     raise Unproved("two credentials in one request")
                 found.append((method, credential))
         return found
@@ -204,10 +204,10 @@ class Authenticate:
             except GatewayError as unavailable:
                 reason += f" ({unavailable.cause})"
         if required:
-            raise self._unauthenticated(self._refused, reason)
+            raise self._unauthenticated(self._challenges.refused(exchange), reason)
         self._enter(exchange, None, 0.0)
 
-    def _unauthenticated(self, fields: tuple[tuple[bytes, bytes], ...], cause: str) -> GatewayError:
+    def _unauthenticated(self, fields: Lines, cause: str) -> GatewayError:
         return GatewayError("unauthenticated", DETAIL, phase=Phase.POLICY, cause=cause, fields=fields)
 
     def _enter(self, exchange: Exchange, principal: Principal | None, until: float) -> None:
@@ -279,10 +279,6 @@ def names_of(places: Sequence[Place]) -> frozenset[bytes] | None:
             return None
         names |= place.names
     return names
-
-
-def _fields(challenges: Iterator[bytes] | Sequence[bytes]) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((b"WWW-Authenticate", challenge) for challenge in dict.fromkeys(challenges))
 
 
 def closed(exchange: Exchange) -> None:

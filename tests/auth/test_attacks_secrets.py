@@ -102,17 +102,23 @@ async def test_no_secret_is_in_what_libraries_say_at_their_most_talkative(
 
 
 async def test_no_answer_tells_what_was_wrong_with_a_credential(gateway, origin: Origin) -> None:
-    """Expired, forged, unknown or malformed: it is all one, else it could be tried out."""
+    """Expired, forged, unknown or malformed: it is all one, else it could be tried out. But for its own scheme, which
+    the caller knows.
+    """
     gw = await gateway(jwt() + api_keys() + ROUTES, origin=origin)
-    told = set()
+    told, bearers = set(), set()
     for fields in (
         (bearer(token({"exp": 1})),), (bearer(token()[:-1]),), (bearer("x"),), (bearer(token({"sub": ""})),),
         ("X-API-Key: x",), (f"X-API-Key: {KEY}x",), (bearer(token()), bearer(token())), ("X-API-Key: " + "x" * 600,),
+        (bearer(token()), f"X-API-Key: {KEY}"), ("X-API-Key: x", f"X-API-Key: {KEY}"), (bearer(KEY),),
     ):  # fmt: skip
         answer = await gw.ask(get("/known", *fields))
         body = {name: value for name, value in answer.json().items() if name not in ("request_id", "instance")}
-        told.add((answer.status, json.dumps(body), tuple(answer.headers.named("WWW-Authenticate"))))
+        told.add((answer.status, json.dumps(body)))
+        sent = any(field.startswith("Authorization: Bearer ") for field in fields)
+        bearers.add((sent, tuple(answer.headers.named("WWW-Authenticate"))))
     assert len(told) == 1
+    assert [sent for sent, _ in sorted(bearers)] == [False, True]
 
 
 BAD = [
