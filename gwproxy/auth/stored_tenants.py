@@ -11,12 +11,13 @@ from typing import Final
 
 from gwproxy.auth.records import TenantRecord
 from gwproxy.auth.tenant import Tenant
+from gwproxy.config.tenants import NAME_FORM
 from gwproxy.state.records import Kept, Lookup
 
 log = logging.getLogger("gwproxy")
 
-FORM: Final = re.compile(rb"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-"""Of a tenant's name (config/tenants.py): nothing else is ever asked for."""
+FORM: Final = re.compile(NAME_FORM.encode())
+"""Of a tenant's name: nothing else is ever asked for."""
 MOST_TOLD: Final = 1000
 
 

@@ -29,6 +29,7 @@ from gwproxy.egress.request import Times
 from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Sender
 from gwproxy.limits.spec import EVERYBODY, LimitSpec
+from gwproxy.snapshot.entrance import has_preflights
 from gwproxy.snapshot.order import Means, Up, checks_of
 from gwproxy.snapshot.types import CompiledRoute, ServiceSpec, Snapshot, TargetSpec
 from gwproxy.snapshot.versions import versioned
@@ -90,7 +91,7 @@ def explanation(loaded: Loaded, snapshot: Snapshot, raw: bytes, address: str = "
         return told
     route, exchange.raw = matched
     exchange.route = route
-    if asked is not None and (not address or lets_in(route, address)):
+    if asked is not None and has_preflights(route) and (not address or lets_in(route, address)):
         return _of_preflight(loaded, exchange, route)
     return _of_route(loaded, snapshot, exchange, route)
 

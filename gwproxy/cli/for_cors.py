@@ -9,7 +9,7 @@ from gwproxy.cli.told import by_name
 from gwproxy.config.either import route_at
 from gwproxy.config.loaded import Loaded
 from gwproxy.exchange import Exchange
-from gwproxy.snapshot.entrance import Matched, preflighted
+from gwproxy.snapshot.entrance import Matched, Preflights
 from gwproxy.snapshot.types import CompiledRoute, Snapshot
 from gwproxy.steps.addresses import door_of
 from gwproxy.steps.cors import METHOD, ORIGIN, Policy, is_preflight
@@ -25,7 +25,7 @@ def preflight_of(snapshot: Snapshot, exchange: Exchange) -> Matched | None:
     head = exchange.head
     if not is_preflight(exchange.method, head.fields):
         return None
-    return preflighted(snapshot.router, head.host, exchange.path, head.fields)
+    return Preflights(snapshot.router, snapshot.versions).about(head.host, exchange.path, head.fields)
 
 
 def leave(loaded: Loaded, exchange: Exchange, route: CompiledRoute) -> dict[str, Any]:

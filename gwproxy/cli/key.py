@@ -18,6 +18,7 @@ from gwproxy.cli.told import Failed, as_json
 from gwproxy.config.auth import ApiKeyEntry
 from gwproxy.config.load import loads
 from gwproxy.config.loaded import LoadError
+from gwproxy.config.tenants import NAME_IN_WORDS, may_be_tenant
 from gwproxy.snapshot.credentials import unusable_keys
 
 RELOAD: Final = "A running gateway goes by it from the next `gwproxy reload` on."
@@ -53,7 +54,7 @@ def new(file: Path | None, expires: str, id_: str, **said: Any) -> None:
     fields = {"hash": hash_, "id": id_, "role": said["role"], "permissions": said["permissions"],
               "tier": said["tier"], "tenant": said["tenant"], "expires": expires}  # fmt: skip
     entry = entry_text("keys", fields)
-    _check_entry(entry, expires)
+    _check_entry(entry, expires, said["tenant"])
     if file is None:
         click.echo(f"{made}\n\n{entry}")
         click.echo(
@@ -103,7 +104,7 @@ def revoke(file: Path, what: str) -> None:
     click.echo(RELOAD)
 
 
-def _check_entry(entry: str, expires: str) -> None:
+def _check_entry(entry: str, expires: str, tenant: str) -> None:
     """Raises click.UsageError for what the gateway would not read."""
     try:
         loaded = loads('[auth.new]\ntype = "api_key"\n' + entry.replace("[[keys]]", "[[auth.new.keys]]", 1))
@@ -116,6 +117,8 @@ def _check_entry(entry: str, expires: str) -> None:
         option = problem.key.partition("keys[0].")[2].replace("permissions", "permission").partition("[")[0]
         said = str(problem).partition(f"{problem.key}: ")[2]
         raise click.UsageError(f"--{option}: {said}" if option else said)
+    if tenant and not may_be_tenant(tenant):
+        raise click.UsageError(f"--tenant: no tenant can have this name: {NAME_IN_WORDS}")
     if expires and expires <= datetime.now(UTC).date().isoformat():
         raise click.UsageError(f"--expires: {expires} has begun: the key would be refused from the start")
 

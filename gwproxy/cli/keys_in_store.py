@@ -9,12 +9,15 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from gwproxy.auth.principal import Identities, Unproved
 from gwproxy.auth.records import KeyRecord, key_record, written
 from gwproxy.cli.key_form import DIGITS, LEAST_DIGITS, PREFIX, SHOWN, digest_of, digits_of, new_secret
 from gwproxy.cli.record_store import RecordStore, record_store
 from gwproxy.cli.told import Failed
 from gwproxy.config.auth import ApiKey
 from gwproxy.config.loaded import Loaded
+from gwproxy.config.schema import Config
+from gwproxy.config.tenants import NAME_IN_WORDS, may_be_tenant
 from gwproxy.snapshot.credentials import key_records
 from gwproxy.state.records import LONGEST
 
@@ -44,14 +47,14 @@ class StoredKey(NamedTuple):
 
 def stored_authenticator(loaded: Loaded, name: str) -> tuple[str, ApiKey]:
     """The authenticator of this name; "" for the only one that has a store. Raises Failed where it has none."""
-    methods = loaded.config.auth.methods
+    methods, file = loaded.config.auth.methods, loaded.files[0]
     able = {each: one for each, one in methods.items() if isinstance(one, ApiKey) and one.store}
     if name and name not in able:
-        raise Failed(f'auth.{name} has no keys in the store: it wants type = "api_key" and store = true')
+        raise Failed(f'{file}: auth.{name} has no keys in the store: it wants type = "api_key" and store = true')
     if not name and not able:
-        raise Failed("no authenticator has keys in the store: write store = true into an [auth.NAME]")
+        raise Failed(f"{file}: no authenticator has keys in the store: write store = true into an [auth.NAME]")
     if not name and len(able) > 1:
-        raise Failed(f"several authenticators have keys in the store; say which with --auth: {', '.join(able)}")
+        raise Failed(f"{file}: several authenticators have keys in the store; say which with --auth: {', '.join(able)}")
     name = name or next(iter(able))
     return name, able[name]
 
@@ -75,7 +78,8 @@ def record_of(
     try:
         text = written(record)
         key_record(text)
-    except (ValueError, UnicodeEncodeError) as error:
+        Identities({}).principal("", id_, roles=(role,), tenant=tenant)
+    except (ValueError, UnicodeEncodeError, Unproved) as error:
         raise click.UsageError(str(error)) from None
     if len(text) > LONGEST:
         raise click.UsageError(f"the record has {len(text)} bytes, and may have {LONGEST}: give it a role")
@@ -84,7 +88,21 @@ def record_of(
     for option, name, there in (("role", role, loaded.config.roles), ("tier", tier, loaded.config.tiers)):
         if name and name not in there:
             raise click.UsageError(f"--{option}: {name} is none of [{option}s]: {', '.join(there) or 'there are none'}")
+    _check_tenant(loaded.config, tenant)
     return record
+
+
+def _check_tenant(config: Config, name: str) -> None:
+    """Raises click.UsageError for a name that is, and will be, no tenant's."""
+    tenancy, known = config.tenancy, config.tenants
+    if not name or tenancy is None or name in known:
+        return
+    if not may_be_tenant(name):
+        raise click.UsageError(f"--tenant: no tenant can have this name: {NAME_IN_WORDS}")
+    if name in tenancy.reserved:
+        raise click.UsageError(f"--tenant: {name} is reserved: [tenancy] reserved")
+    if not tenancy.store:
+        raise click.UsageError(f"--tenant: {name} is none of [tenants]: {', '.join(known) or 'there are none'}")
 
 
 def new_key(store: RecordStore, record: KeyRecord) -> tuple[str, StoredKey]:

@@ -14,7 +14,7 @@ from gwproxy.cli.record_store import RecordStore, record_store
 from gwproxy.cli.told import Failed, as_json, usable
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.schema import Config
-from gwproxy.config.tenants import Tenancy
+from gwproxy.config.tenants import NAME_IN_WORDS, Tenancy
 from gwproxy.snapshot.tenants import tenant_records
 from gwproxy.state.records import LONGEST
 
@@ -83,14 +83,14 @@ def _store(loaded: Loaded) -> AbstractContextManager[RecordStore]:
     tenancy: Tenancy | None = loaded.config.tenancy
     spec = tenant_records(tenancy) if tenancy is not None else None
     if spec is None:
-        raise Failed("[tenancy] has no tenants in the store: write store = true")
+        raise Failed(f"{loaded.files[0]}: [tenancy] has no tenants in the store: write store = true there")
     return record_store(loaded.config.state, spec.family)
 
 
 def _check_name(config: Config, name: str) -> None:
     """Raises click.UsageError for a name that the store is never asked for."""
     if FORM.fullmatch(name.encode(errors="replace")) is None:
-        raise click.UsageError(f"{name!r}: 1 to 63 lower-case letters, digits and \"-\", as in the label of a host")
+        raise click.UsageError(f"{name!r}: {NAME_IN_WORDS}")
     if config.tenancy is not None and name in config.tenancy.reserved:
         raise click.UsageError(f"{name} is reserved: [tenancy] reserved")
     if name in config.tenants:

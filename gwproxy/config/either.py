@@ -12,6 +12,7 @@ from gwproxy.config.problems import Key
 from gwproxy.config.routes import Aggregation, Respond, Route
 from gwproxy.config.schema import Config
 from gwproxy.config.services import Service, Target
+from gwproxy.config.tenants import Need
 
 RouteKey = tuple[str, int | str]
 """Where a route is written: `("routes", 3)`, `("aggregations", 0)`, `("gateway", "healthz")`."""
@@ -91,6 +92,13 @@ def addresses_of(config: Config, key: RouteKey, route: Route | Aggregation) -> t
     if key[0] == "gateway":
         return ()
     return tuple(one for one in (config.addresses, route.addresses) if one is not None and (one.allow or one.deny))
+
+
+def need_of(config: Config, where: RouteKey, one: Route | Aggregation) -> Need:
+    """What a route does about tenants."""
+    if config.tenancy is None or where[0] == "gateway":
+        return "ignored"
+    return one.tenant or config.tenancy.need
 
 
 def identity_of(config: Config, service: Service) -> IdentityForm:

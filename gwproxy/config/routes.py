@@ -141,8 +141,16 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     timeout: Annotated[Timeout | None, says("As the service's, for this part.")] = None
 
 
+_OF_ROUTES_ALONE: Final = frozenset(Route.__struct_fields__) - frozenset(
+    (*Asked.__struct_fields__, "path", "method", "methods", "limit", "timeout")
+)
+
+
 class Aggregation(Asked, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A route answered by several services, called together."""
+
+    # What may stand in another table, and is not merely misspelt.
+    elsewhere: ClassVar[dict[str, str]] = dict.fromkeys(_OF_ROUTES_ALONE, "[[routes]] have it, aggregations do not")
 
     path: Annotated[Path, says("Path asked for, as a route's.")]
     method: Annotated[Text, says("Method asked for.")] = "GET"

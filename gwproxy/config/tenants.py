@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -11,13 +12,9 @@ from gwproxy.config.forms import SOME, Name, Text, Timeout, says
 from gwproxy.config.units import Duration
 
 # RFC 1035 section 2.3.1, in lower case: it becomes a label of a host, so it must be one.
-TenantName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        title='1 to 63 lower-case letters, digits and "-", as in the label of a host',
-    ),
-]
+NAME_FORM: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+NAME_IN_WORDS: Final = '1 to 63 lower-case letters, digits and "-", as in the label of a host'
+TenantName = Annotated[str, Meta(pattern=f"^{NAME_FORM}$", title=NAME_IN_WORDS)]
 Source = Annotated[
     str,
     Meta(
@@ -74,3 +71,8 @@ class Tenant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class Plan(Limit, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a tenant has bought: the requests of all its callers together."""
+
+
+def may_be_tenant(name: str) -> bool:
+    """Whether there can be a tenant of this name, a reserved one aside."""
+    return re.fullmatch(NAME_FORM, name) is not None

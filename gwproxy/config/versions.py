@@ -98,6 +98,14 @@ def _numbers(name: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall("[0-9]+", name))
 
 
+def same_numbers(name: str) -> tuple[int, ...]:
+    """What versions have in common that no order tells apart, however they are written: v1, 1, 01 and v1.0."""
+    numbers = _numbers(name)
+    while numbers[1:] and numbers[-1] == 0:
+        numbers = numbers[:-1]
+    return numbers
+
+
 def default_of(versioning: Versioning, names: Iterable[str]) -> str:
     """The version of a request that says none: the file's default where the route has it, else its latest."""
     known = ordered(names)

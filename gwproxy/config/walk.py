@@ -74,10 +74,13 @@ class Walk:
         for name, value in table.items():
             if name in fields and name != rest:
                 values[fields[name].name] = self.read(fields[name].type, value, (*key, name))
-            elif rest:
+            elif rest and isinstance(value, dict):
                 others[name] = value
+            elif rest:
+                self._unknown_setting(name, [each for each in fields if each != rest], (*key, name))
             elif name != struct.tag_field:
-                meant.add(self._unknown(name, fields, (*key, name)))
+                elsewhere: Mapping[str, str] = getattr(struct.cls, "elsewhere", {})
+                meant.add(self._unknown(name, fields, (*key, name), elsewhere.get(name, "")))
         if rest:
             values[rest] = self.read(fields[rest].type, others, key)
         for field in struct.fields:
@@ -89,13 +92,24 @@ class Walk:
         self._choices(struct.cls, table, meant, key)
         return struct.cls(**values)
 
-    def _unknown(self, name: str, fields: Mapping[str, mi.Field], key: Key) -> str:
+    def _unknown(self, name: str, fields: Mapping[str, mi.Field], key: Key, hint: str) -> str:
         """Note a key that the table does not have; return the one that was probably meant, or nothing."""
-        hint = did_you_mean(name, fields)
+        hint = hint or did_you_mean(name, fields)
         self._add("unknown_key", key, hint=hint)
         meant = hint.split('"')[1] if '"' in hint else ""
         self.unsound.add((*key[:-1], meant or name))
         return meant
+
+    def _unknown_setting(self, name: str, known: list[str], key: Key) -> None:
+        """Note what stands among tables that have names of their own, and is neither one of these nor a setting."""
+        hint = did_you_mean(name, known)
+        if '"' in hint:
+            self.unsound.add((*key[:-1], hint.split('"')[1]))
+        else:
+            # It may be meant for either, so nothing can be said of what is missing here.
+            self.unsound.add(key[:-1])
+            hint += f", or a table [{dotted(key[:-1])}.NAME]"
+        self._add("unknown_key", key, hint=hint)
 
     def _choices(self, cls: type, table: Collection[str], meant: set[str], key: Key) -> None:
         """Keys that exclude each other, and those that go together; a misspelt one is not missed as well."""

@@ -17,7 +17,7 @@ from gwproxy.errors import Blame, GatewayError, Phase
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.replies import fixed
 from gwproxy.snapshot.callers import Inquire, KeySources, Plans, Provers, Store
-from gwproxy.snapshot.entrance import Entrance, Match, Shared
+from gwproxy.snapshot.entrance import Entrance, Match, Preflights, Shared, has_preflights
 from gwproxy.snapshot.order import Check, Finish, Means, checks_of, finishers_of
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, ServiceSpec, Snapshot
 from gwproxy.snapshot.versions import versioned
@@ -139,7 +139,7 @@ def _entrance(
     nowhere = snapshot.nowhere
     match = versioned(snapshot.router.match, snapshot.versions)
     hidden: dict[int, CompiledRoute] = {}
-    entrance = Entrance(snapshot.router, match, hidden, nowhere)
+    entrance = Entrance(Preflights(snapshot.router, snapshot.versions), match, hidden, nowhere)
     if nowhere is not None:
         door = yield from shared.door(nowhere)
         means = Means(live, door=door, cors=shared.policy(nowhere))
@@ -147,7 +147,7 @@ def _entrance(
         routes.append(BoundRoute(nowhere, checks, finishers, entrance.refuse, _concluded))
     for route in snapshot.routes:
         policy = shared.policy(route)
-        if policy is not None:
+        if policy is not None and has_preflights(route):
             door = yield from shared.door(route)
             hidden[route.index] = replace(route, index=len(routes))
             checks, finishers = ((door.check,), (policy.finish_refusal,)) if door is not None else ((), ())

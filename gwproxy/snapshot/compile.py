@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from gwproxy.config.either import RouteKey, addresses_of, all_routes, cors_of, redacted, requires_auth
+from gwproxy.config.either import (
+    RouteKey,
+    addresses_of,
+    all_routes,
+    cors_of,
+    need_of,
+    redacted,
+    requires_auth,
+)
 from gwproxy.config.load import Loaded
 from gwproxy.config.schema import Aggregation, Config, Route, Service
 from gwproxy.config.versions import PATH, prefix_of
@@ -20,7 +28,7 @@ from gwproxy.snapshot.own_credentials import own_header
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.targets import service_of
 from gwproxy.snapshot.template import PathMaker, filled, unchanged, without_prefix
-from gwproxy.snapshot.tenants import need_of, tenancy_of, tenant_of_route
+from gwproxy.snapshot.tenants import tenancy_of, tenant_of_route
 from gwproxy.snapshot.types import CompiledRoute, FixedReply, LimitsOfCallers, Snapshot
 from gwproxy.snapshot.versions import Versions
 from gwproxy.telemetry.secrets import folded, secret_names

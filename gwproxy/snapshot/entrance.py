@@ -14,6 +14,7 @@ from gwproxy.errors import GatewayError
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.snapshot.router import Router
 from gwproxy.snapshot.types import CompiledRoute
+from gwproxy.snapshot.versions import Versions, versioned
 from gwproxy.steps.addresses import Door, Rule, rule_slices
 from gwproxy.steps.cors import METHOD, Policy, is_preflight
 from gwproxy.wire.fields import Fields
@@ -24,21 +25,36 @@ Match = Callable[[bytes, bytes, bytes, Fields], Matched]
 """Host, method, path and fields → the route that takes such a request, and the raw segments of its path."""
 
 
-def preflighted(router: Router, host: bytes, path: bytes, fields: Fields) -> Matched | None:
-    """The route whose CORS answers a preflight: the one that the request would take which it is about.
+class Preflights:
+    """Finds what preflights are about."""
 
-    None where CORS has no say, so that the OPTIONS is a request like others. Raises GatewayError, as the request would
-    be told, where there is no such route, and CORS would answer OPTIONS itself.
-    """
-    wanted = fields.get(METHOD) or b""
-    try:
-        route, raw = router.foresee(host, wanted, path, fields)
-    except GatewayError:
-        route, _ = router.match(host, b"OPTIONS", path, fields)
-        if route.cors is None:
-            return None
-        raise
-    return (route, raw) if route.cors is not None else None
+    __slots__ = ("_foresee", "_match")
+
+    def __init__(self, router: Router, versions: Versions) -> None:
+        self._match = versioned(router.match, versions)
+        # Which version a field will name is not known, and makes no difference: all versions of a route have its CORS.
+        self._foresee = versioned(router.foresee, versions)
+
+    def about(self, host: bytes, path: bytes, fields: Fields) -> Matched | None:
+        """The route whose CORS answers a preflight: the one that the request would take which it is about.
+
+        None where CORS has no say, so that the OPTIONS is a request like others. Raises GatewayError, as the request
+        would be told, where there is no such route, and CORS would answer OPTIONS itself.
+        """
+        wanted = fields.get(METHOD) or b""
+        try:
+            route, raw = self._foresee(host, wanted, path, fields)
+        except GatewayError:
+            route, _ = self._match(host, b"OPTIONS", path, fields)
+            if route.cors is None:
+                return None
+            raise
+        return (route, raw) if route.cors is not None else None
+
+
+def has_preflights(route: CompiledRoute) -> bool:
+    """Whether CORS answers the preflights of a route; where every request is refused for its path, they are too."""
+    return route.cors is not None and (route.version is None or not route.version.refuses_all)
 
 
 class Shared:
@@ -95,12 +111,12 @@ class Entrance:
     is the one of requests that no route takes, None where nothing is to be done about these.
     """
 
-    __slots__ = ("_hidden", "_match", "_nowhere", "_router")
+    __slots__ = ("_hidden", "_match", "_nowhere", "_preflights")
 
     def __init__(
-        self, router: Router, match: Match, hidden: dict[int, CompiledRoute], nowhere: CompiledRoute | None
+        self, preflights: Preflights, match: Match, hidden: dict[int, CompiledRoute], nowhere: CompiledRoute | None
     ) -> None:
-        self._router = router
+        self._preflights = preflights
         self._match = match
         self._hidden = hidden
         self._nowhere = nowhere
@@ -119,10 +135,10 @@ class Entrance:
     def find(self, host: bytes, method: bytes, path: bytes, fields: Fields) -> Matched:
         """As `match`, but what no route takes raises GatewayError."""
         if self._hidden and is_preflight(method, fields):
-            found = preflighted(self._router, host, path, fields)
+            found = self._preflights.about(host, path, fields)
             if found is not None:
                 route, raw = found
-                return self._hidden[route.index], raw
+                return self._hidden.get(route.index, route), raw
         return self._match(host, method, path, fields)
 
     def refuse(self, exchange: Exchange) -> Reply:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gwproxy.auth.principal import Identities, Principal
+from gwproxy.auth.principal import Identities, Principal, Unproved
 from gwproxy.config import authenticators as written
 from gwproxy.config.auth import ApiKey, Auth, Jwt
 from gwproxy.config.known import KnownCaller
@@ -148,7 +148,8 @@ def _signature_key(loaded: Loaded, name: str, index: int, signer: written.Signer
 
 
 def unusable_signers(loaded: Loaded, name: str, method: written.Signature) -> Iterator[Problem]:
-    """A Problem for each key that its algorithm cannot use."""
+    """A Problem for each key that its algorithm cannot use, and for each caller who cannot be told to services."""
+    yield from _unusable_callers(loaded, name, "keys", method.keys)
     for index, signer in enumerate(method.keys):
         try:
             _signature_key(loaded, name, index, signer)
@@ -158,11 +159,22 @@ def unusable_signers(loaded: Loaded, name: str, method: written.Signature) -> It
 
 
 def unusable_hashes(loaded: Loaded, name: str, method: written.Basic) -> Iterator[Problem]:
-    """A Problem for each hash that has the right form, and is none all the same."""
+    """A Problem for each hash that has the right form, and is none all the same, and as for signers."""
     from gwproxy.auth.passwords import PasswordHash
 
+    yield from _unusable_callers(loaded, name, "users", method.users)
     for index, user in enumerate(method.users):
         try:
             PasswordHash.read(user.password)
         except ValueError as error:
             yield loaded.problem("bad_key", ("auth", name, "users", index, "password"), hint=str(error))
+
+
+def _unusable_callers(loaded: Loaded, name: str, word: str, entries: Sequence[KnownCaller]) -> Iterator[Problem]:
+    identities = Identities({})
+    for index, entry in enumerate(entries):
+        try:
+            principal_of(entry, name, identities)
+        except Unproved as error:
+            # A name that no header can hold.
+            yield loaded.problem("bad_key", ("auth", name, word, index), hint=str(error))

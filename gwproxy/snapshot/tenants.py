@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from gwproxy.auth.records import TenantRecord
 from gwproxy.auth.stored_tenants import StoredTenants
 from gwproxy.auth.tenant import Tenant
-from gwproxy.config.either import RouteKey
+from gwproxy.config.either import RouteKey, need_of
 from gwproxy.config.routes import Aggregation, Route
 from gwproxy.config.schema import Config
 from gwproxy.config.services import Service
-from gwproxy.config.tenants import Need, Tenancy
+from gwproxy.config.tenants import Tenancy
 from gwproxy.snapshot.targets import service_of, target_of
 from gwproxy.snapshot.types import ServiceSpec
 from gwproxy.state.records import Lookup, RecordsSpec
@@ -67,13 +67,6 @@ def tenancy_of(config: Config) -> TenancySpec | None:
 def tenant_records(tenancy: Tenancy) -> RecordsSpec | None:
     """Where the store has tenants; None where it has none."""
     return RecordsSpec("tenant", float(tenancy.cache)) if tenancy.store else None
-
-
-def need_of(config: Config, where: RouteKey, one: Route | Aggregation) -> Need:
-    """What a route does about tenants."""
-    if config.tenancy is None or where[0] == "gateway":
-        return "ignored"
-    return one.tenant or config.tenancy.need
 
 
 def tenant_of_route(

@@ -54,6 +54,11 @@ class VersionSpec:
     told: bytes = b""
 
     @property
+    def refuses_all(self) -> bool:
+        """Whether no request is served here: nothing goes before what its path says, which is no version."""
+        return not self.name and self.in_path and not self.sources
+
+    @property
     def ends(self) -> bool:
         """Whether callers are told more than which version it is."""
         return bool(self.message or self.successor)

@@ -59,16 +59,16 @@ def hash_of(key: str) -> str:
 
 def test_key_is_printed_with_the_entry_that_it_is_known_by(cli: Cli):
     result = cli(
-        "key", "new", "--id", "p-1", "--role", "partner", "--permission", "a", "--permission", 'b"\\c', "--tier", "pro",
-        "--tenant", "${ACME}", "--expires", "2130-02-28",
+        "key", "new", "--id", "p-1", "--role", "${PARTNER}", "--permission", "a", "--permission", 'b"\\c', "--tier",
+        "pro", "--tenant", "acme", "--expires", "2130-02-28",
     )  # fmt: skip
     key, _, rest = result.stdout.partition("\n\n")
     assert (result.exit_code, len(key)) == (0, len("gwk_") + 43)
     assert key.startswith("gwk_")
     entry, _, told = rest.partition("\n\n")
     assert tomllib.loads(entry)["keys"] == [{
-        "hash": hash_of(key), "id": "p-1", "role": "partner", "permissions": ["a", 'b"\\c'], "tier": "pro",
-        "tenant": "$${ACME}", "expires": "2130-02-28",
+        "hash": hash_of(key), "id": "p-1", "role": "$${PARTNER}", "permissions": ["a", 'b"\\c'], "tier": "pro",
+        "tenant": "acme", "expires": "2130-02-28",
     }]  # fmt: skip
     assert "this once" in told
     assert "`gwproxy reload`" in told
@@ -200,6 +200,8 @@ WRONG = [
     (("--id", "a", "--expires", "2130-02-30"), 2, "day is out of range for month"),
     (("--id", "a", "--expires", "2020-01-01"), 2, "2020-01-01 has begun"),
     (("--id", "a", "--tenant", " x"), 2, "its tenant cannot stand in a header"),
+    (("--id", "a", "--tenant", "Nope"), 2, "--tenant: no tenant can have this name: 1 to 63 lower-case letters"),
+    (("--id", "a", "--tenant", "a.b"), 2, "--tenant: no tenant can have this name"),
     (("--id", "a", "--permission", ""), 2, "--permission: wrong form: "),
     (("--id", "a", "--role", "a\udcff"), 2, "no UTF-8"),
     (("--id", "a", "--file", "none/keys.toml"), 1, "none/keys.toml: cannot be written: No such file or directory"),

@@ -75,7 +75,10 @@ def file(store: StoreServer, cli: Cli, origin: Origin) -> str:
 
 
 def write(url: str, origin: Origin, more: str = "") -> str:
-    text = FILE.format(url=url, origin=origin.url, more=more)
+    return rewrite(FILE.format(url=url, origin=origin.url, more=more))
+
+
+def rewrite(text: str) -> str:
     Path("api.toml").write_text(text, encoding="utf-8")
     return text
 
@@ -139,6 +142,9 @@ async def test_the_store_has_nothing_of_a_key_but_its_hash(file: str, cli: Cli, 
         (("--id", ""), "id"),
         (("--id", "a", "--role", "boss"), "none of [roles]: partner"),
         (("--id", "a", "--tier", "pro"), "none of [tiers]: there are none"),
+        (("--id", "a", "--tenant", "Nope"), "--tenant: no tenant can have this name: 1 to 63 lower-case letters"),
+        (("--id", "a", "--tenant", "www"), "--tenant: www is reserved"),
+        (("--id", "a", "--tenant", " a"), "its tenant cannot stand in a header"),
         (("--id", "a", "--expires", "soon"), "expires"),
         (("--id", "a", "--expires", "2999-02-30"), "no day"),
         (("--id", "a", "--expires", "2020-01-01"), "has begun"),
@@ -151,6 +157,25 @@ async def test_what_no_gateway_would_read_is_not_written(
     result = cli("stored-keys", "new", "api.toml", *words)
     assert (result.exit_code, says in result.output) == (2, True), result.output
     assert await store.ask("DBSIZE") == 0
+
+
+@pytest.mark.parametrize(
+    ("tenancy", "tenant", "says"),
+    [
+        ("", "acme", "none of [tenants]: infile"), ("", "infile", ""), ("store = true", "acme", ""),
+        # Without [tenancy] it is told to services, and that is all.
+        (None, "Org 7", ""), (None, "a\tb", "cannot stand in a header"),
+    ],
+)  # fmt: skip
+async def test_a_keys_tenant_is_one_of_the_file_unless_the_store_has_others(
+    tenancy: str | None, tenant: str, says: str, file: str, cli: Cli, store: StoreServer
+):
+    before, _, behind = file.partition("[tenancy]")
+    own = f'[tenancy]\nfrom = ["claim"]\n{tenancy}\ndefault_plan = "free"\n' if tenancy is not None else ""
+    rewrite(before + own + behind[behind.index("[plans.free]" if own else "[services.origin]") :])
+    result = cli("stored-keys", "new", "api.toml", "--id", "a", "--tenant", tenant)
+    assert (result.exit_code, says in result.output) == (2 if says else 0, True), result.output
+    assert await store.ask("DBSIZE") == (0 if says else 1)
 
 
 @pytest.mark.parametrize("what", ["nobody", "0123456", "gwk_never_made", "f" * 64])
@@ -254,6 +279,8 @@ def test_a_file_without_a_store_has_nothing_to_list(cli: Cli):
     for verb in ("stored-keys", "tenants"):
         result = cli(verb, "list", "api.toml")
         assert (result.exit_code, "store = true" in result.output) == (1, True)
+        assert result.output.startswith("api.toml: ")
+    assert cli("tenants", "set", "api.toml", "acme").output.startswith("api.toml: ")
 
 
 # -- explain

@@ -38,7 +38,7 @@ def authentication(loaded: Loaded) -> Iterator[Problem]:
         elif known and route.requires_auth is None and not needs(route):
             yield loaded.problem("auth_unsaid", where, expected="true or false")
         elif not known and requires_auth(route):
-            hint = "write an [auth.NAME], or every request is answered 401"
+            hint = "no caller can prove who it is: write an [auth.NAME], or every request is answered 401"
             yield loaded.problem("nobody_can_enter", where, hint=hint)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gwproxy.config.cors import Cors
-from gwproxy.config.either import all_routes
+from gwproxy.config.either import all_routes, methods_of
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Key, Problem
+from gwproxy.config.problems import Key, Problem, show
 from gwproxy.config.rules.urls import ORIGIN, url_fault
 
 ANY = "*"
 NULL = "null"
+# Fetch, section 2.2.1: what pages of other origins always could send.
+ALWAYS = frozenset(("GET", "HEAD", "POST"))
 _LISTS = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
 
 
@@ -28,6 +30,8 @@ def origins(loaded: Loaded) -> Iterator[Problem]:
 def origin_fault(origin: str) -> str:
     """Why an origin is unusable, as a cure; empty where it is usable. "https://*.example.com" is."""
     scheme, star, domain = origin.partition("://*.")
+    if "*" in (domain if star else origin):
+        return 'a * stands for whole labels before a domain, as in "https://*.example.com"; alone it is any origin'
     if not star:
         return url_fault(origin, ORIGIN)
     if domain.replace(".", "").partition(":")[0].isdigit() or domain.startswith("["):
@@ -55,6 +59,18 @@ def without_origins(loaded: Loaded) -> Iterator[Problem]:
     for key, cors in _all(loaded):
         if not cors.allow_origins and (len(key) == 1 or loaded.config.cors is None):
             yield loaded.problem("no_effect", key, hint="no origin is let in without allow_origins")
+
+
+def methods(loaded: Loaded) -> Iterator[Problem]:
+    """A table that one route alone has lets pages ask with one of its methods at least."""
+    shared = ("defaults", "routes", "cors") in loaded.places
+    for key, route in () if shared else all_routes(loaded.config):
+        cors, asked = route.cors, methods_of(route)
+        if cors is None or not cors.allow_origins:
+            continue
+        if ALWAYS.union(cors.allow_methods).isdisjoint(asked) and ANY not in (*asked, *cors.allow_methods):
+            hint = f"no page may ask: add {' or '.join(map(show, asked))} to allow_methods"
+            yield loaded.problem("no_effect", (*key, "cors"), hint=hint)
 
 
 def _all(loaded: Loaded) -> Iterator[tuple[Key, Cors]]:

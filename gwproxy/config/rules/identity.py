@@ -34,7 +34,8 @@ def header(loaded: Loaded) -> Iterator[Problem]:
 
 def without_effect(loaded: Loaded) -> Iterator[Problem]:
     """Without a way to prove who is calling there is nobody to tell of."""
-    if ("identity",) in loaded.places and not loaded.config.auth.methods:
+    known = loaded.config.auth.methods or ("auth",) in loaded.unsound.keys
+    if ("identity",) in loaded.places and not known:
         yield loaded.problem("no_effect", ("identity",), hint="there is no [auth.NAME]: nobody is ever known")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gwproxy.config.callers import LEASE_SHARE, Limit, RateLimit
-from gwproxy.config.either import all_routes, has_limits
+from gwproxy.config.either import all_routes, has_limits, need_of
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, show
 from gwproxy.config.rules.routes import no_condition
@@ -51,6 +51,22 @@ def limits(loaded: Loaded) -> Iterator[Problem]:
             )  # fmt: skip
 
 
+def tenants(loaded: Loaded) -> Iterator[Problem]:
+    """What is counted by tenant meets tenants, and what tenants have bought is."""
+    config = loaded.config
+    for route_key, route in all_routes(config):
+        ignored = config.tenancy is not None and need_of(config, route_key, route) == "ignored"
+        if ignored and route.limit is not None and route.limit.by == "tenant":
+            hint = 'this route looks for no tenant: callers are counted as by "principal"'
+            yield loaded.problem("no_effect", (*route_key, "limit", "by"), found='"tenant"', hint=hint)
+    for name, plan in config.plans.items():
+        # Whoever writes "principal" sells something to each user.
+        if plan.by is not None and plan.by not in ("tenant", "principal"):
+            key: Key = ("plans", name, "by")
+            hint = "tenants that come with the same one share what it allows: leave it out"
+            yield loaded.problem("plan_counts_apart", key, found=loaded.shown(key, plan.by), hint=hint)
+
+
 def durable(loaded: Loaded) -> Iterator[Problem]:
     """A quota of the calendar's is worth what its store remembers; told once, since all have the same store."""
     url = loaded.config.state.url
@@ -94,6 +110,8 @@ def _all(loaded: Loaded) -> Iterator[tuple[Key, Limit]]:
         yield ("limits", "auth_failures"), config.limits.auth_failures
     for name, tier in config.tiers.items():
         yield ("tiers", name), tier
+    for name, plan in config.plans.items():
+        yield ("plans", name), plan
     for name, service in config.services.items():
         if service.limit is not None:
             yield ("services", name, "limit"), service.limit

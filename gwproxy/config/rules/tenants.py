@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gwproxy.config.either import all_routes
+from gwproxy.config.auth import known_callers
+from gwproxy.config.either import all_routes, need_of, path_key
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
 from gwproxy.config.rules.addresses import is_host
 from gwproxy.config.rules.paths import params_of
 from gwproxy.config.rules.routes import no_condition
 from gwproxy.config.rules.urls import SERVICE, url_fault
+from gwproxy.config.tenants import NAME_IN_WORDS, may_be_tenant
 from gwproxy.wire.fields import REQUESTS, TENANT
 
 
@@ -84,6 +86,46 @@ def names(loaded: Loaded) -> Iterator[Problem]:
                 yield loaded.problem("tenancy_incomplete", (*key, "tenant"), hint=hint)
 
 
+def required(loaded: Loaded) -> Iterator[Problem]:
+    """Where a tenant is required there can be one, and a request can say which."""
+    config, tenancy = loaded.config, loaded.config.tenancy
+    if tenancy is None or loaded.unsound.touches(("tenancy",)):
+        return
+    must = [(key, route) for key, route in all_routes(config) if need_of(config, key, route) == "required"]
+    if must and not config.tenants and not tenancy.store:
+        hint = "write a [tenants.NAME]: there is none, and every request that must be for one is refused"
+        yield loaded.problem("nobody_can_enter", ("tenancy",), hint=hint)
+    parts = [source.partition(":") for source in tenancy.sources]
+    named = [name or "tenant" for kind, _, name in parts if kind == "path"]
+    if len(named) < len(parts) or not any(_has_param(loaded, name) for name in named):
+        # Another place says it, or no route is meant for this one, which is told as that.
+        return
+    for key, route in must:
+        if not set(named).intersection(params_of(route.path)):
+            found = loaded.shown(path_key(key), route.path)
+            hint = f'it has no :{named[0]}, where alone requests name a tenant: add it, or write tenant = "ignored"'
+            yield loaded.problem("nobody_can_enter", path_key(key), found=found, hint=hint)
+
+
+def of_callers(loaded: Loaded) -> Iterator[Problem]:
+    """The tenants of known callers are some, where tenants are a question: else they are only told to services."""
+    tenancy, known = loaded.config.tenancy, loaded.config.tenants
+    if tenancy is None:
+        return
+    for where, entry in known_callers(loaded.config.auth):
+        name, key = entry.tenant, (*where, "tenant")
+        if name is None or name in known:
+            continue
+        found = loaded.shown(key, name)
+        if not may_be_tenant(name):
+            near = did_you_mean(name.lower(), known) if known else ""
+            yield loaded.problem("bad_tenant", key, found=found, expected=NAME_IN_WORDS, hint=near)
+        elif name in tenancy.reserved:
+            yield loaded.problem("tenant_reserved", key, found=found, hint="[tenancy] reserved has it")
+        elif not tenancy.store and not loaded.unsound.touches(("tenancy", "store")):
+            yield loaded.problem("unknown_tenant", key, found=found, hint=did_you_mean(name, known))
+
+
 def targets(loaded: Loaded) -> Iterator[Problem]:
     """Tenants' own targets are of services there are, and have addresses."""
     services = loaded.config.services
@@ -123,7 +165,8 @@ def filled(loaded: Loaded) -> Iterator[Problem]:
             fault = url_fault(url, SERVICE)
             if fault:
                 key: Key = ("tenants", name, "dedicated")
-                yield loaded.problem("bad_url", key, found=loaded.shown_url(key, url), hint=fault)
+                hint = f"{fault}; give the tenant a targets.{service} of its own"
+                yield loaded.problem("bad_url", key, found=loaded.shown_url(key, url), hint=hint)
 
 
 def templates(loaded: Loaded) -> Iterator[Problem]:

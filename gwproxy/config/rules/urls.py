@@ -161,7 +161,15 @@ def _host_fault(written: str) -> str:
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         return "a port is a number from 1 to 65535"
     known = ":" in host and not name and is_host(host) if bracket else is_host(name)
-    return "" if known else "its host is no name and no address"
+    return "" if known else _name_fault(name)
+
+
+def _name_fault(name: str) -> str:
+    if "*" in name:
+        return "a * stands for nothing here: write the host out"
+    if any(len(label) > 63 for label in name.split(".")) or len(name) > 253:
+        return "its host is too long: a label may have 63 characters, and all together 253"
+    return "its host is no name and no address"
 
 
 def _told(loaded: Loaded, key: Key, url: str, form: Form) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gwproxy.config.loaded import Loaded
-from gwproxy.config.problems import Key, Problem, did_you_mean
+from gwproxy.config.problems import Key, Problem, did_you_mean, show
 from gwproxy.config.routes import Route
 from gwproxy.config.rules.paths import is_wildcard, params_of, path_fault, service_path_faults
 from gwproxy.config.rules.routes import no_condition
@@ -18,6 +18,7 @@ from gwproxy.config.versions import (
     default_of,
     ordered,
     place_in_path,
+    same_numbers,
 )
 
 
@@ -71,6 +72,18 @@ def default(loaded: Loaded) -> Iterator[Problem]:
     known = ordered({name for route in routes for name in route.versions})
     if named is not None and named not in known:
         yield loaded.problem("unknown_version", key, found=loaded.shown(key, named), hint=did_you_mean(named, known))
+
+
+def alike(loaded: Loaded) -> Iterator[Problem]:
+    """Of two versions of a route one is the later."""
+    for index, route in enumerate(loaded.config.routes):
+        seen: dict[tuple[int, ...], str] = {}
+        for name in route.versions:
+            first = seen.setdefault(same_numbers(name), name)
+            if first != name:
+                key: Key = ("routes", index, "versions")
+                hint = f"{show(first)} at {loaded.places.find((*key, first))} has the same numbers: keep one"
+                yield loaded.problem("duplicate_version", (*key, name), found=show(name), hint=hint)
 
 
 def ends(loaded: Loaded) -> Iterator[Problem]:
