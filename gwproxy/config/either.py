@@ -115,4 +115,5 @@ def has_limits(config: Config) -> bool:
     """Whether anything in the file limits callers."""
     of_services = any(service.limit or service.rate_limits for service in config.services.values())
     of_routes = any(route.limit for _, route in all_routes(config))
-    return bool(config.limits.everybody or config.tiers or of_services or of_routes)
+    of_all = config.limits.everybody or (config.auth.methods and config.limits.auth_failures)
+    return bool(of_all or config.tiers or config.plans or of_services or of_routes)
