@@ -94,7 +94,7 @@ class Callers:
                 head = await reader.readuntil(b"\r\n\r\n")
                 lower = head.lower()
                 length = int(lower.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-                await reader.readexactly(length)
+                body = await reader.readexactly(length)
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.failures.append(repr(error))
             return True
@@ -102,7 +102,7 @@ class Callers:
         if head.startswith(b"HTTP/1.1 200 "):
             self.answered += 1
         else:
-            self.failures.append(head.decode("latin-1").splitlines()[0])
+            self.failures.append(f"{head.decode('latin-1').splitlines()[0]}: {body[:300]!r}")
         if b"\r\nconnection: close" not in lower:
             return False
         if request is self.post:
