@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gwproxy.auth.keys.strict_json import read_json
-from gwproxy.config.forms import Day, Name, Text, Word
+from gwproxy.config.forms import Name, Text, Word
 
 T = TypeVar("T", bound=Struct)
 
 FOREVER = float("inf")
+# RFC 3339 section 5.6, full-date.
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 
 
 class KeyRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

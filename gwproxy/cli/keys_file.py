@@ -40,6 +40,14 @@ def is_keys_file(content: bytes) -> bool:
         return False
 
 
+def is_users_file(content: bytes) -> bool:
+    """Whether a file has [[users]] and nothing else."""
+    try:
+        return tomllib.loads(content.decode()).keys() == {"users"}
+    except ValueError:
+        return False
+
+
 def entries_of(path: Path) -> tuple[ApiKeyEntry, ...]:
     """The entries of a keys file. Raises Failed with all that is wrong with it."""
     return keys_of(around(path))
@@ -72,10 +80,17 @@ def text_of(path: Path) -> str:
     except ValueError:
         around(path)
         raise
+    if other == {"users"}:
+        raise users_file(path)
     if other:
         hint = "its [[auth.NAME.keys]] are for an editor; a keys_file has [[keys]] and nothing else"
         raise Failed(f"{path}: a gateway's own file: {hint}")
     return content.decode()
+
+
+def users_file(path: Path) -> Failed:
+    """That a file has [[users]] and no keys."""
+    return Failed(f"{path}: a users file: its [[users]] have passwords (`gwproxy password`), and keys stand in another")
 
 
 def _of_file(problem: Problem) -> Problem:

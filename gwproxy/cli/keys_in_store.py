@@ -49,6 +49,8 @@ def stored_authenticator(loaded: Loaded, name: str) -> tuple[str, ApiKey]:
     """The authenticator of this name; "" for the only one that has a store. Raises Failed where it has none."""
     methods, file = loaded.config.auth.methods, loaded.files[0]
     able = {each: one for each, one in methods.items() if isinstance(one, ApiKey) and one.store}
+    if name and name not in methods:
+        raise Failed(f"{file}: there is no [auth.{name}]: {', '.join(methods) or 'there are none at all'}")
     if name and name not in able:
         raise Failed(f'{file}: auth.{name} has no keys in the store: it wants type = "api_key" and store = true')
     if not name and not able:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gwproxy.cli.keys_file import around, content_of, is_keys_file
+from gwproxy.cli.keys_file import around, content_of, is_keys_file, is_users_file, users_file
 from gwproxy.cli.told import refused
 from gwproxy.config.auth import ApiKey, ApiKeyEntry
 from gwproxy.config.load import load
@@ -27,7 +27,10 @@ UNBOUNDED: Final = 10_000
 
 def keys_in(path: Path) -> list[dict[str, Any]]:
     """The keys of a keys file, or of a gateway's own and the keys files that it names. Raises Failed."""
-    own = not is_keys_file(content_of(path))
+    content = content_of(path)
+    if is_users_file(content):
+        raise users_file(path)
+    own = not is_keys_file(content)
     loaded = _loaded(path) if own else around(path)
     return [
         {"auth": name if own else None, **_told(loaded, ("auth", name, "keys", index), entry)}
@@ -45,10 +48,10 @@ def _loaded(path: Path) -> Loaded:
 
 def _told(loaded: Loaded, key: tuple[str | int, ...], entry: ApiKeyEntry) -> dict[str, Any]:
     place = loaded.places.find(key)
-    today = datetime.now(UTC).date().isoformat()
+    today = datetime.now(UTC).date()
     return {
         "id": entry.id, "role": entry.role, "permissions": list(entry.permissions), "tier": entry.tier,
-        "tenant": entry.tenant, "expires": entry.expires,
+        "tenant": entry.tenant, "expires": entry.expires.isoformat() if entry.expires is not None else None,
         "expired": entry.expires is not None and entry.expires <= today,
         "hash": entry.hash, "file": place.file, "line": place.line,
     }  # fmt: skip

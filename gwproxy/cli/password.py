@@ -11,12 +11,20 @@ from gwproxy.cli.told import Failed
 LONGEST = 512
 
 
-@click.command(short_help="Print the hash of a password, for [[auth.NAME.users]].")
-def password() -> None:
+# What looks like an option may be a password as well: click would repeat it.
+@click.command(
+    short_help="Print the hash of a password, for [[auth.NAME.users]].",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("given", nargs=-1, metavar="", type=click.UNPROCESSED)
+def password(given: tuple[str, ...]) -> None:
     """Ask for a password, without showing it, and print what [[auth.NAME.users]] has for it.
 
     Where stdin is no terminal its first line is the password.
     """
+    if given:
+        others = "lists of processes and the shell's history show it"
+        raise click.UsageError(f"a password is not written here, where {others}: it is asked for, or read from stdin")
     from gwproxy.auth.passwords import hashed
 
     click.echo(hashed(_checked(_typed() if sys.stdin.isatty() else _read())).written())

@@ -51,6 +51,10 @@ class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fie
     """Callers prove who they are by a signed token."""
 
     choices: ClassVar[tuple[Choice, ...]] = (Choice(("key", "key_file", "jwks")),)
+    elsewhere: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("secret", "public_key"), 'did you mean "key"?'),
+        **dict.fromkeys(("secret_file", "public_key_file"), 'did you mean "key_file"?'),
+    }
 
     source: Annotated[Credential, says("Where the token is sent.")] = field(
         default="header:Authorization", name="from"
@@ -69,7 +73,7 @@ class Jwt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fie
     ] = None
     issuer: Annotated[Text | None, says("What the token's iss must be; not looked at when left out.")] = None
     audience: Annotated[
-        Text | tuple[Text, ...] | None,
+        Text | Annotated[tuple[Text, ...], SOME] | None,
         says("What the token's aud must contain, any one of several; not looked at when left out."),
     ] = None
     leeway: Annotated[Duration, says("How far clocks may differ when a token's times are compared.")] = (
@@ -93,7 +97,7 @@ class ApiKeyEntry(KnownCaller, frozen=True, forbid_unknown_fields=True, kw_only=
     hash: Annotated[
         # Hidden in problems: what is none may well be the key itself.
         Annotated[
-            Secret, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits')
+            Secret, Meta(pattern="^sha256:[0-9a-f]{64}$", title='"sha256:" and 64 hexadecimal digits in lower case')
         ],
         says("Hash of the key, never the key itself."),
     ]

@@ -41,7 +41,7 @@ def describe(type_: mi.Type) -> str:
         return str(extra["title"])
     match bare:
         case mi.UnionType():
-            return " or ".join(describe(each) for each in members(bare))
+            return " or ".join(dict.fromkeys(describe(each) for each in members(bare)))
         case mi.LiteralType():
             return " or ".join(show(value) for value in bare.values)
         case mi.CustomType():
@@ -55,6 +55,50 @@ def describe(type_: mi.Type) -> str:
         case mi.BoolType():
             return "true or false"
     return "a table"
+
+
+def holds(type_: mi.Type) -> str:
+    """ "table", "tables" or "values", where a table or an array of these belongs, and nothing else; empty elsewhere."""
+    bare, _ = peel(type_)
+    match bare:
+        case mi.StructType() | mi.DictType():
+            return "table"
+        case mi.VarTupleType():
+            return "tables" if holds(bare.item_type) == "table" else "values"
+        case mi.UnionType():
+            found = {holds(each) for each in members(bare)}
+            return found.pop() if len(found) == 1 else ""
+    return ""
+
+
+def shown_instead_of(type_: mi.Type, value: object) -> str:
+    """What was found. Where a table or an array belongs its kind alone: a secret may well stand there as it is."""
+    if not holds(type_) or isinstance(value, dict | list):
+        return show(value)
+    if isinstance(value, str | bool):
+        return "a string" if isinstance(value, str) else "true or false"
+    return "a number" if isinstance(value, int | float) else "a date"
+
+
+def cure(type_: mi.Type, value: object, name: str, element: bool) -> str:
+    """How to write what was meant, where a table or an array belongs and something else stands; empty elsewhere.
+
+    `name`: of the table, or of the array that it is an element of.
+    """
+    kind = holds(type_)
+    if kind == "values":
+        return "" if isinstance(value, dict | list) else "write [ ] around it"
+    if kind == "tables" or (kind and element):
+        return f"write [[{name}]]"
+    return f"write [{name}{'.NAME' if _has_names(type_) else ''}]" if kind and name else ""
+
+
+def _has_names(type_: mi.Type) -> bool:
+    """Whether its entries are tables under names of one's own."""
+    bare, _ = peel(type_)
+    if isinstance(bare, mi.DictType):
+        return holds(bare.value_type) == "table"
+    return isinstance(bare, mi.StructType) and hasattr(bare.cls, "rest")
 
 
 def bounds(type_: mi.IntType | mi.FloatType) -> str:

@@ -42,6 +42,8 @@ class Files:
         self.problems: list[Problem] = []
         # A file whose keys are not known: then nothing can be said about what the others refer to.
         self.blind = False
+        # Keys that name a file of another kind whose content is not known.
+        self.unusable: set[Key] = set()
         self.environ = environ
         self._explicit: set[Key] = set()
         self._seen: set[Path] = set()
@@ -76,18 +78,21 @@ class Files:
             elif where not in self._seen:
                 self.read(found, said, (*around, path.resolve()))
 
-    def graft(self, path: Path, said: Said, word: str, into: Key) -> None:
-        """Add a file of another kind: it has one array, `word`, whose elements go behind those of the array `into`."""
+    def graft(self, path: Path, said: Said, word: str, into: Key) -> bool:
+        """Add a file of another kind: it has one array, `word`, whose elements go behind those of the array `into`.
+
+        False for one that is not just that.
+        """
         try:
             content = path.read_bytes()
         except OSError as error:
             self._note("unreadable_file", said.place, said.key, said.text, error.strerror or "")
-            return
+            return False
         name = str(path)
         self.names.append(name)
         parsed = self._parse(content, name)
         if parsed is None:
-            return
+            return False
         data, scan = parsed
         for stray in data.keys() - {word}:
             place = Place(name, *scan.position(scan.offsets.get((stray,), 0)))
@@ -98,10 +103,11 @@ class Files:
         elements, array = data.get(word, []), whole[str(into[-1])]
         if not isinstance(elements, list):
             self._note("wrong_type", Place(name, 1, 1), word, hint=f"write each under [[{word}]]")
-            return
+            return False
         for index, each in enumerate(elements):
             self._place(each, (*into, len(array)), (word, index), name, scan)
             array.append(each)
+        return data.keys() <= {word}
 
     def _parse(self, content: bytes, name: str) -> tuple[dict[str, Any], Scan] | None:
         if content.startswith(b"\xef\xbb\xbf"):

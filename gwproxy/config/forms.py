@@ -6,6 +6,7 @@ docs/configuration.md. Both live here and on the structs' fields, and nowhere el
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta
@@ -74,9 +75,5 @@ HeaderValue = Annotated[
 Credential = Annotated[
     str, Meta(pattern=r"^(header|cookie|query):.+$", title='"header:NAME", "cookie:NAME" or "query:NAME"')
 ]
-# RFC 3339 section 5.6, full-date.
-Day = Annotated[
-    str,
-    Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", title='a day, "YYYY-MM-DD"'),
-]
+Day = Annotated[date, Meta(title='a date such as 2024-06-01 or "2024-06-01"')]
 Secret = Annotated[str, Meta(extra_json_schema={"writeOnly": True})]

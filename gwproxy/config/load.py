@@ -54,6 +54,7 @@ def _finish(files: Files, environ: Mapping[str, str]) -> Loaded:
     add_keys(files)
     walk = Walk(files.places, environ)
     config: Any = walk.read(type_info(Config), files.data, ())
+    walk.unsound |= files.unusable
     loaded = Loaded(
         config=config, places=files.places, files=tuple(files.names),
         unsound=Unsound(walk.unsound), templates=walk.templates,

@@ -41,7 +41,8 @@ def _add(files: Files, key: Key, word: str, written: str) -> None:
         path = Path(place.file).parent / expand(written, files.environ)
     except PlaceholderError:
         return
-    files.graft(path, Said(place, dotted(named), show(written)), word, (*key, word))
+    if not files.graft(path, Said(place, dotted(named), show(written)), word, (*key, word)):
+        files.unusable.add(named)
 
 
 def contents_of(config: Config, loaded: Loaded) -> tuple[dict[str, bytes], list[Problem]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from gwproxy.config.forms import SOME, HeaderValue, Path, Text, Timeout, says
+from gwproxy.config.forms import SOME, Day, HeaderValue, Path, Text, Timeout, says
 
 if TYPE_CHECKING:
     from gwproxy.config.routes import Route
@@ -36,7 +35,6 @@ MediaType = Annotated[
         title='a media type with one "{version}" behind its slash',
     ),
 ]
-Day = Annotated[date, Meta(title='a date such as 2024-06-01 or "2024-06-01"')]
 # It is put between < and > (RFC 8288 section 3).
 Link = Annotated[
     str, Meta(pattern=r"^(https?://|/)[!-;=?-~]*$", title="an http(s) address, or a path of the same host")

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import msgspec.inspect as mi
 
-from gwproxy.config.describe import describe, is_secret, members, peel
+from gwproxy.config.describe import cure, describe, is_secret, members, peel, shown_instead_of
 from gwproxy.config.forms import Choice
 from gwproxy.config.placeholders import PlaceholderError, has_placeholder
 from gwproxy.config.places import Places
@@ -45,8 +45,9 @@ class Walk:
         except PlaceholderError as error:
             self._add(error.kind, key, found=error.found, hint=error.hint)
         except Misfit as misfit:
-            found = "(hidden)" if is_secret(type_) else misfit.found or show(value)
-            self._add(misfit.kind, key, misfit.expected or describe(type_), found)
+            found = "(hidden)" if is_secret(type_) else misfit.found or shown_instead_of(type_, value)
+            hint = self._cure(type_, value, key) if misfit.kind == "wrong_type" else ""
+            self._add(misfit.kind, key, misfit.expected or describe(type_), found, hint)
         self.unsound.add(key)
         return stand_in(type_)
 
@@ -176,6 +177,14 @@ class Walk:
         tag = self.read(mi.LiteralType(values=tuple(tags)), table[name], (*key, name))
         # With an unknown tag nothing can be said about the other keys.
         return self._struct(tags[tag], table, key) if tag in tags else stand_in(tagged[0])
+
+    def _cure(self, type_: mi.Type, value: object, key: Key) -> str:
+        """The header of the table, or of the tables, that is meant where something else stands."""
+        element = bool(key) and isinstance(key[-1], int)
+        if element and self._places.find(key).file != self._places.find(key[:-1]).file:
+            # It comes out of a file of its own, whose tables are not beneath anything.
+            key = key[-2:]
+        return cure(type_, value, dotted(tuple(each for each in key if isinstance(each, str))), element)
 
     def _add(self, kind: str, key: Key, expected: str = "", found: str = "", hint: str = "") -> None:
         place = self._places.find(key)

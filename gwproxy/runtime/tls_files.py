@@ -1,4 +1,4 @@
-"""The files that a [services.NAME.tls] names: whether this machine can use them, each told by its own key."""
+"""The files of TLS, towards services and issuers: whether this machine can use them, each told by its own key."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from gwproxy.config.auth import Jwt
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem
 from gwproxy.config.services import Tls
 
 
 def unusable_files(loaded: Loaded) -> Iterator[Problem]:
-    """A Problem for each file of a service's TLS that cannot be used."""
+    """A Problem for each file that cannot be used: of a service's TLS, and the authorities of an issuer."""
     for name, service in loaded.config.services.items():
         tls = service.tls
         faults = {
@@ -25,6 +26,11 @@ def unusable_files(loaded: Loaded) -> Iterator[Problem]:
                 key: Key = ("services", name, "tls", word)
                 found = loaded.shown_path(key, getattr(tls, word))
                 yield loaded.problem("unreadable_file", key, found=found, hint=fault)
+    for name, method in loaded.config.auth.methods.items():
+        fault = _certificate_fault(method.ca) if isinstance(method, Jwt) else ""
+        if isinstance(method, Jwt) and fault:
+            key = ("auth", name, "ca")
+            yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, method.ca), hint=fault)
 
 
 def _certificate_fault(path: str) -> str:

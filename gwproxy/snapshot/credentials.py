@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 from gwproxy.auth.api_key import KnownKey
@@ -171,7 +171,7 @@ def key_records(name: str, method: ApiKey) -> RecordsSpec | None:
 def _known(entry: ApiKeyEntry, name: str, identities: Identities) -> KnownKey:
     until = FOREVER
     if entry.expires is not None:
-        until = datetime.fromisoformat(entry.expires).replace(tzinfo=UTC).timestamp()
+        until = datetime.combine(entry.expires, time.min, UTC).timestamp()
     return KnownKey(bytes.fromhex(entry.hash.removeprefix("sha256:")), principal_of(entry, name, identities), until)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import logging
+import signal
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,29 @@ BAD = [
     ('[auth.k]\ntype = "api_key"\n[[auth.k.keys]]\nid = "p"\nhash = ["hunter2"]\n', "hunter2"),
     ('[auth.k]\ntype = "api_key"\nkeys = [{ id = "p", hash = "sha256:HUNTER2" }]\n', "HUNTER2"),
 ]  # fmt: skip
+# A secret as it is, where a table or an array of tables belongs.
+MISPLACED = [
+    ('[services.leak]\nurl = "http://a"\ncredentials = "hunter2"\n', "write [services.leak.credentials]"),
+    ('[services.leak]\nurl = "http://a"\ncredentials = ["hunter2"]\n', "write [services.leak.credentials]"),
+    ('[services.leak]\nurl = "http://a"\ncredentials.basic = "gateway:hunter2"\n',
+    "write [services.leak.credentials.basic]"),
+    ('[services.leak]\nurl = "http://a"\ncredentials.header = "X-Key: hunter2"\n',
+    "write [services.leak.credentials.header]"),
+    ('[services.leak]\nurl = "http://a"\ncredentials.header = 7777777\n', "found a number"),
+    ('services.leak = "http://user:hunter2@a"\n', "write [services.leak]"),
+    ('[auth]\nkey = "hunter2"\n', "[auth.NAME]"), ('[auth]\nsession = "hunter2"\n', "[auth.NAME]"),
+    ('[auth]\nsession = ["hunter2"]\n', "[auth.NAME]"), ('auth = "hunter2"\n', "write [auth.NAME]"),
+    ('[auth.k]\ntype = "api_key"\nkeys = ["hunter2"]\n', "write [[auth.k.keys]]"),
+    ('[auth.k]\ntype = "api_key"\nkeys = "hunter2"\n', "write [[auth.k.keys]]"),
+    ('[auth.k]\ntype = "api_key"\nkeys = ["$${hunter2}"]\n', "write [[auth.k.keys]]"),
+    ('[auth.k]\ntype = "api_key"\n[auth.k.keys]\nid = "p"\nhash = "hunter2"\n', "write [[auth.k.keys]]"),
+    ('[auth.k]\ntype = "basic"\nusers = ["greta:hunter2"]\n', "write [[auth.k.users]]"),
+    ('[auth.k]\ntype = "basic"\nusers = { greta = "hunter2" }\n', "write [[auth.k.users]]"),
+    ('[auth.k]\ntype = "signature"\nkeys = ["hunter2"]\n', "write [[auth.k.keys]]"),
+    ('[auth.k]\ntype = "jwt"\nkey = "hunter2hunter2"\nalgorithms = "hunter2"\n', "found a string; write [ ] around it"),
+    ('identity = "hunter2"\n', "write [identity]"), ('admin = "hunter2"\n', "write [admin]"),
+    ('state = "redis://:hunter2@h"\n', "write [state]"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "secret"), BAD)
@@ -143,6 +167,38 @@ async def test_no_secret_is_in_what_check_says(text: str, secret: str, gwproxy: 
     assert code == 1
     assert "auth." in out + err
     assert secret not in out + err
+
+
+@pytest.mark.parametrize(("text", "cure"), MISPLACED)
+async def test_a_secret_where_a_table_belongs_is_not_shown(
+    text: str, cure: str, gwproxy: Runtime, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text + ROUTES.replace("${ORIGIN}", "http://127.0.0.1:1"))
+    code, out, err = await gwproxy.told("check", str(file))
+    assert code == 1
+    assert cure in out + err
+    answers = [out + err]
+    for verb in (("check", "--json"), ("run",)):
+        code, out, err = await gwproxy.told(verb[0], str(file), *verb[1:])
+        assert code == 1
+        answers.append(out + err)
+    assert [each for each in answers if "hunter2" in each or "7777777" in each] == []
+
+
+async def test_a_reload_does_not_show_it_either(gwproxy: Runtime, tmp_path: Path) -> None:
+    file = tmp_path / "gw.toml"
+    good = '[gateway]\nlisten = ["127.0.0.1:0"]\n' + api_keys() + ROUTES.replace("${ORIGIN}", "http://127.0.0.1:1")
+    file.write_text(good)
+    running = await gwproxy("run", str(file))
+    await running.port()
+    file.write_text(good + 'credentials = "hunter2"\n[services.b]\nurl = "http://b"\ncredentials.header = "hunter2"\n')
+    code, out, err = await gwproxy.told("reload")
+    running.signal(signal.SIGTERM)
+    told = [out + err, (await running.end())[2]]
+    assert code == 1
+    assert ["services.b.credentials.header" in each for each in told] == [True, True]
+    assert ["hunter2" in each for each in told] == [False, False]
 
 
 def test_no_secret_is_in_the_text_of_what_is_loaded() -> None:
@@ -217,9 +273,11 @@ def test_no_comparison_of_secrets_can_end_early() -> None:
     assert not [node for node in ast.walk(prove) if isinstance(node, ast.For | ast.While)]
 
 
-@pytest.mark.parametrize("entry", ["", 'expires = "2001-01-01"'])
+@pytest.mark.parametrize(
+    "entry", ["", 'expires = "2001-01-01"', "expires = 2001-01-01", "expires = 2999-01-01", 'expires = "2999-01-01"']
+)
 async def test_expired_and_unknown_keys_are_told_alike(entry: str, gateway, origin: Origin) -> None:
     gw = await gateway(api_keys(entry=entry) + ROUTES, origin=origin)
     answers = [await gw.ask(get("/known", f"X-API-Key: {key}")) for key in ("unknown", KEY)]
-    expected = [401, 401] if entry else [401, 200]
+    expected = [401, 401] if "2001" in entry else [401, 200]
     assert [answer.status for answer in answers] == expected

@@ -134,7 +134,10 @@ async def test_name_is_looked_up(issuer: Issuer, source: MakeSource) -> None:
 
 async def test_name_that_does_not_exist_is_a_failure(issuer: Issuer, source: MakeSource) -> None:
     made = source("http://no-such-issuer.invalid/")
-    assert (await trouble(made)).startswith(("it cannot be reached: ", "it gave no"))
+    told = await trouble(made)
+    # In whatever words the system's resolver has for it.
+    assert told.startswith("it cannot be reached: ")
+    assert "OSError" not in told
 
 
 # -- discovery
@@ -160,7 +163,10 @@ async def test_keys_that_have_moved_are_found(issuer: Issuer, source: MakeSource
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ({"issuer": "https://other"}, "it has a discovery document of another issuer"),
+        ({"issuer": "https://other"}, "it has a discovery document of another issuer: https://other"),
+        ({"issuer": "https://other/" + "a" * 300}, "it has a discovery document of another issuer"),
+        ({"issuer": "https://user:password@other/"}, "it has a discovery document of another issuer"),
+        ({"issuer": "words of its own\nand lines"}, "it has a discovery document of another issuer"),
         ({"issuer": None}, "it has a discovery document of another issuer"),
         ({"jwks_uri": None}, "whose jwks_uri is no address of a key set"),
         ({"jwks_uri": ["http://127.0.0.1/"]}, "whose jwks_uri is no address of a key set"),
@@ -182,7 +188,7 @@ async def test_discovery_that_lies_is_a_failure(
 async def test_issuer_is_compared_to_the_letter(issuer: Issuer, source: MakeSource) -> None:
     name = issuer.discover("/one")
     made = source(SetOf(name + "/"))
-    assert await trouble(made) == "it has a discovery document of another issuer"
+    assert await trouble(made) == f"it has a discovery document of another issuer: {name}"
 
 
 @pytest.mark.parametrize("text", [b"<html>", b"[]", b'{"issuer":1,"issuer":2}', b"[" * 100_000])

@@ -144,11 +144,12 @@ REQUIRED = FILE.replace('issuer = "https://id', 'required_claims = ["exp", "jti"
 MORE = f'[auth.more]\ntype = "jwt"\nalgorithms = ["HS256"]\nkey = "{SECRET}"\n'
 SECOND = FILE.replace("[auth.other]", f"{MORE}[auth.other]")
 WAY = FILE.replace('"org.id"', '"email.org"')
+FETCHED = FILE.replace(f'"HS512"]\nkey = "{SECRET}"', '"ES512"]')
 REFUSALS = [
     (FILE, ("--auth", "other"), 1, "own.toml: auth.other has no shared secret: only the issuer can sign\n"),
     (FILE, ("--auth", "partners"), 1, "own.toml: auth.partners takes no tokens\n"),
     (FILE, ("--auth", "sesion"), 1, "own.toml: there is no [auth.sesion]: session, partners, other\n"),
-    (FILE.replace(f'key = "{SECRET}"\n', ""), (), 1, "no shared secret: only the issuer of auth.session can sign\n"),
+    (FETCHED, (), 1, "no shared secret: only the issuer of auth.session can sign\n"),
     (OPEN.replace("requires_auth = false\n", ""), (), 1, "no shared secret: no [auth.NAME] takes tokens\n"),
     (SECOND, (), 1, "several have a shared secret, say which: --auth session or more\n"),
     (REQUIRED, ("--claim", "jti=1"), 1, "auth.session wants the claim org.id: give it one\n"),

@@ -31,6 +31,12 @@ USES = [
     (["explain", "a.toml", "GET", "http:///a"], 2, "names no host"),
     (["explain", "a.toml", "GET", "/a", "-H", "novalue"], 2, "'novalue' is no header: write -H 'Name: value'"),
     (["explain", "a.toml", "GET", "/a", "-H", "A: b\r\nC: d"], 2, "a header is one line"),
+    (["key", "list", "users.toml"], 1, "users.toml: a users file: "),
+    (["key", "new", "--id", "a", "--file", "users.toml"], 1, "users.toml: a users file: "),
+    (["key", "revoke", "--file", "users.toml", "a"], 1, "users.toml: a users file: "),
+    (["stored-keys", "new", "--id", "a", "--auth", "b", "a.toml"], 1, "there is no [auth.b]: there are none at all"),
+    (["stored-keys", "list", "--auth", "partner", "k.toml"], 1, "there is no [auth.partner]: partners\n"),
+    (["stored-keys", "list", "--auth", "partners", "k.toml"], 1, "auth.partners has no keys in the store: it wants "),
 ]  # fmt: skip
 
 
@@ -38,9 +44,21 @@ USES = [
 def test_wrong_use_is_told_in_words(words, code, says, cli):
     Path("a.toml").write_text(FINE, encoding="utf-8")
     Path("bad.toml").write_text("x = [\n", encoding="utf-8")
+    Path("users.toml").write_text('[[users]]\nname = "a"\nid = "a"\n', encoding="utf-8")
+    Path("k.toml").write_text('[auth.partners]\ntype = "jwt"\nkey = "' + "x" * 32 + '"\nalgorithms = ["HS256"]\n')
     result = cli(*words)
     assert (result.exit_code, says in result.output) == (code, True), result.output
     assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    "words", [["hunter2"], ["--hunter2"], ["--password=hunter2"], ["-p", "hunter2"], ["a", "hunter2"]]
+)
+def test_a_password_that_is_written_as_a_word_is_not_repeated(words, cli):
+    result = cli("password", *words)
+    assert result.exit_code == 2
+    assert "it is asked for, or read from stdin" in result.output
+    assert "hunter2" not in result.output
 
 
 def test_bare_command_shows_its_verbs(cli):

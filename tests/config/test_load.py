@@ -186,7 +186,7 @@ NAMES = [
     "[services.{0}]\nurl = 'http://a'",
     "[roles]\n{0} = ['x']",
     "[tiers.{0}]\nrequests = 1\nwindow = 1",
-    "[auth.{0}]\ntype = 'api_key'",
+    "[auth.{0}]\ntype = 'forward'\nurl = 'http://a'",
     "[services.a]\nurl = 'http://a'\nrate_limits.{0} = {{ requests = 1, window = 1 }}",
 ]
 

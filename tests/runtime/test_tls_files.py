@@ -78,6 +78,22 @@ def test_an_authority_without_certificates_is_told(pki: Path) -> None:
     assert told(pki, 'ca = "@a.key"') == [("ca", '"@a.key"', NO_CERTIFICATE)]
 
 
+@pytest.mark.parametrize(
+    ("name", "fault"), [("authority.pem", ""), ("a.key", NO_CERTIFICATE), ("none", MISSING)]
+)
+def test_an_issuer_s_authority_is_told_by_its_key_and_place(name: str, fault: str, pki: Path) -> None:
+    file = pki / "api.toml"
+    issuer = '[auth.t]\ntype = "jwt"\nalgorithms = ["ES256"]\njwks = "https://id.example/keys"\n'
+    file.write_text(f'{issuer}ca = "{pki}/{name}"\n', encoding="utf-8")
+    problems: tuple[Problem, ...] = ()
+    try:
+        read(file, {})
+    except ConfigError as error:
+        problems = error.problems
+    told = [(each.key, each.place.line, each.found, each.hint) for each in problems]
+    assert told == ([("auth.t.ca", 5, f'"{pki}/{name}"', fault)] if fault else [])
+
+
 def test_files_are_told_beside_what_is_wrong_with_the_configuration(pki: Path) -> None:
     """In the order of the file, errors of shape, of reference and of this machine."""
     file = pki / "api.toml"

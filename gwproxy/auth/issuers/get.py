@@ -33,7 +33,9 @@ Get = Callable[[str], Awaitable[bytes]]
 
 
 class FetchFailed(Exception):
-    """What was asked for was not had. Its text is one line, for logs, without the issuer's own words."""
+    """What was asked for was not had. Its text is one line, for logs, and of the issuer's own words it has an address
+    at the most.
+    """
 
 
 def tls_context(ca: str | None) -> ssl.SSLContext:
@@ -83,8 +85,10 @@ def _told(error: BaseException) -> str:
     if isinstance(error, ClientConnectorCertificateError):
         return "it has a certificate that is not believed"
     if isinstance(error, ClientConnectorError):
-        number = error.os_error.errno
-        return f"it cannot be reached: {os.strerror(number) if number else type(error.os_error).__name__}"
+        why = error.os_error
+        # A name that is not found has no number, but words.
+        said = os.strerror(why.errno) if why.errno and why.errno > 0 else why.strerror
+        return f"it cannot be reached: {said or type(why).__name__}"
     return f"it gave no answer that can be read ({type(error).__name__})"
 
 

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from gwproxy.auth.issuers.get import FetchFailed, Get
 from gwproxy.auth.keys.strict_json import read_json
-from gwproxy.config.rules.urls import PAGE, url_fault
+from gwproxy.config.rules.urls import ISSUER, PAGE, url_fault
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 MOST_URL: Final = 2048
 """Characters of an address that an issuer gives."""
+LONGEST_SHOWN: Final = 200
+"""Of one that a log repeats."""
 
 
 class Place(Protocol):
@@ -63,10 +65,16 @@ class SetOf:
             raise FetchFailed(f"it has a discovery document that cannot be read: {error}") from None
         if not isinstance(said, dict) or said.get("issuer") != self.issuer:
             # Section 4.3. Else one issuer's document could stand in for another's.
-            raise FetchFailed("it has a discovery document of another issuer")
+            raise FetchFailed(f"it has a discovery document of another issuer{_named(said)}")
         url = said.get("jwks_uri")
         if not isinstance(url, str) or len(url) > MOST_URL or url_fault(url, PAGE):
             raise FetchFailed("it has a discovery document whose jwks_uri is no address of a key set")
         if urlsplit(url).scheme != "https" and urlsplit(self.issuer).scheme == "https":
             raise FetchFailed("it has a discovery document whose jwks_uri is not https")
         return url
+
+
+def _named(said: object) -> str:
+    """The issuer that a document names, where that is an address and short: it may be one "/" from the right one."""
+    name = said.get("issuer") if isinstance(said, dict) else None
+    return f": {name}" if isinstance(name, str) and len(name) <= LONGEST_SHOWN and not url_fault(name, ISSUER) else ""

@@ -12,7 +12,7 @@ from gwproxy.config.authenticators import Basic, Signature
 from gwproxy.config.either import all_routes, needs, requires_auth
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean, show
-from gwproxy.config.rules.routes import no_condition
+from gwproxy.config.rules.header_names import no_credential
 from gwproxy.config.rules.urls import discovered
 from gwproxy.wire.fields import CODING, CONNECTION, FORWARDED_OTHER, HOP, IDENTITY, REQUESTS
 
@@ -79,7 +79,7 @@ def credentials(loaded: Loaded) -> Iterator[Problem]:
         if kind != "query" and _TOKEN.fullmatch(what) is None:
             hint = f"this is no name of a {kind}"
         elif kind == "header":
-            hint = no_condition(what)
+            hint = no_credential(what, cookies='write "cookie:NAME", with the name of the cookie')
         elif kind == "query" and not re.fullmatch(r"[A-Za-z0-9._~-]+", what):
             hint = "letters, digits, '.', '_', '~' and '-' only"
         if hint:

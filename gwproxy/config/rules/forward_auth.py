@@ -9,7 +9,7 @@ from gwproxy.config.authenticators import Basic, ForwardAuth, Signature
 from gwproxy.config.either import all_routes
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, did_you_mean
-from gwproxy.config.rules.routes import no_condition
+from gwproxy.config.rules.header_names import no_credential
 from gwproxy.config.rules.urls import SERVICE, url_fault
 
 
@@ -21,8 +21,8 @@ def sent(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.problem("nothing_to_judge", ("auth", name, "send"), hint=hint)
         for index, header in enumerate(method.send):
             key: Key = ("auth", name, "send", index)
-            hint = "name the cookies that are the credential in cookies" if header.lower() == "cookie" else ""
-            hint = hint or no_condition(header)
+            elsewhere = "name the cookies that are the credential in cookies"
+            hint = no_credential(header, cookies=elsewhere, signatures=True)
             if hint:
                 yield loaded.problem("bad_header", key, found=loaded.shown(key, header), hint=hint)
 
