@@ -25,6 +25,8 @@ from gwproxy.wire.fields import Line
 from gwproxy.wire.flow import Body, collect, whole
 
 DIGEST: Final = "content-digest"
+SLICE: Final = 64 << 10
+"""Bytes of a body that are hashed in one turn of the loop: about as long as a signature takes."""
 _NAMES: Final = (b"signature", b"signature-input")
 
 
@@ -112,18 +114,24 @@ class Signatures:
         digest = _digest(request)
         body = exchange.body
         if body is None:
-            _compare(digest, b"")
-            return proof
+            # Nothing was fed: it must be the digest of nothing.
+            return _compared(digest, proof)
         self._bound(body)
-        if body.done:
-            return _compared(exchange, body, body.take(), digest, proof)
+        if body.done and body.size <= SLICE:
+            digest.feed(_kept(exchange, body, body.take()))
+            return _compared(digest, proof)
         return Later(lambda: self._when_whole(exchange, body, digest, proof))
 
     async def _when_whole(self, exchange: Exchange, body: Body, digest: ContentDigest, proof: Proof) -> Proof:
         if exchange.head.expects and exchange.caller is not None:
             # The caller waits to be told that it may send (RFC 9110 section 10.1.1), and no service is asked before.
             exchange.caller.interim(100, None)
-        return _compared(exchange, body, await collect(body, self._max_body), digest, proof)
+        content = memoryview(_kept(exchange, body, await collect(body, self._max_body)))
+        for at in range(0, max(len(content), 1), SLICE):
+            if len(content) > SLICE:
+                await self.turns.mine()
+            digest.feed(content[at : at + SLICE])
+        return _compared(digest, proof)
 
     def _bound(self, body: Body) -> None:
         body.limit = self._max_body
@@ -139,14 +147,13 @@ def _digest(request: SignedRequest) -> ContentDigest:
         raise Unproved(f"its Content-Digest: {fault}") from None
 
 
-def _compared(exchange: Exchange, body: Body, content: bytes, digest: ContentDigest, proof: Proof) -> Proof:
-    """The proof, where `content` is what was signed. It is put back, for whoever forwards it."""
+def _kept(exchange: Exchange, body: Body, content: bytes) -> bytes:
+    """What was read of a body, put back for whoever forwards it."""
     exchange.body = whole(content, body.length)
-    _compare(digest, content)
-    return proof
+    return content
 
 
-def _compare(digest: ContentDigest, content: bytes) -> None:
-    digest.feed(content)
+def _compared(digest: ContentDigest, proof: Proof) -> Proof:
     if not digest.matches():
         raise Unproved("the body is not the one that was signed")
+    return proof

@@ -11,15 +11,28 @@ from typing import Any
 import pytest
 
 from gwproxy.auth import jwt as tokens
+from gwproxy.auth.signature import SLICE
+from gwproxy.auth.signatures.digest import ContentDigest
 from gwproxy.auth.signatures.verifier import Verifier
 from tests.auth.attacking import ROUTES, Start, bearer, get, issued, jwt
 from tests.support.client import Answer, Client
 from tests.support.issuing import jwk, key_set, public_pem
 from tests.support.origin import Origin
 from tests.support.running import Gateway
-from tests.support.signing import Call, hmac_signer
+from tests.support.signing import Call, content_digest, hmac_signer
 
 MANY = 30
+SIGNER = hmac_signer()
+SIGNED = f"""
+[auth.signed]
+type = "signature"
+components = ["@method", "@path"]
+[[auth.signed.keys]]
+keyid = "{SIGNER.keyid}"
+algorithm = "{SIGNER.algorithm}"
+key = "{SIGNER.config_text}"
+id = "machine"
+"""
 
 
 class Turns:
@@ -145,27 +158,37 @@ async def test_on_a_public_route_who_used_them_up_is_anonymous(gateway: Start, o
 
 
 async def test_signed_requests(gateway: Start, origin: Origin, turns: Turns) -> None:
-    signer = hmac_signer()
-    text = f"""
-[auth.signed]
-type = "signature"
-components = ["@method", "@path"]
-[[auth.signed.keys]]
-keyid = "{signer.keyid}"
-algorithm = "{signer.algorithm}"
-key = "{signer.config_text}"
-id = "machine"
-"""
-    gw = await gateway(text + ROUTES, origin=origin)
+    gw = await gateway(SIGNED + ROUTES, origin=origin)
     clients = [await gw.connect() for _ in range(MANY)]
     call = Call("GET", "http://a/known", (), b"")
     for client in clients:
-        signed = signer.sign(call, ["@method", "@path"], created=int(time.time()))
+        signed = SIGNER.sign(call, ["@method", "@path"], created=int(time.time()))
         lines = [f"{name}: {value}" for name, value in signed.fields]
         client.wire.transport.write(get("/known", *lines))
     assert [(await read(client)).status for client in clients] == [200] * MANY
     assert turns.verified.total() == MANY
     assert set(turns.verified.values()) == {1}
+
+
+@pytest.mark.parametrize("size", [0, 1, SLICE, SLICE + 1, 5 * SLICE, 1_000_000])
+async def test_signed_body_is_hashed_in_slices(
+    size: int, gateway: Start, origin: Origin, turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ContentDigest, "feed", turns.told(ContentDigest.feed))
+    gw = await gateway(SIGNED + ROUTES, origin=origin)
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    call = Call("POST", "http://a/known", (("Content-Digest", content_digest(body)),), body)
+    signed = SIGNER.sign(call, ["@method", "@path", "content-digest"], created=int(time.time()))
+    good, bad = await gw.connect(), await gw.connect()
+    for client, sent in ((good, body), (bad, body[:-1] + b"?")):
+        lines = "".join(f"{name}: {value}\r\n" for name, value in signed.fields)
+        head = f"POST /known HTTP/1.1\r\nHost: a\r\nContent-Length: {len(sent)}\r\n{lines}\r\n"
+        client.wire.transport.write(head.encode() + sent)
+    assert [(await read(client)).status for client in (good, bad)] == [200, 401]
+    assert [sent.body for sent in origin.seen] == [body]
+    if size > SLICE:
+        assert set(turns.verified.values()) == {1}
+        assert turns.verified.total() == 2 + 2 * -(-size // SLICE)
 
 
 async def test_others_are_answered_meanwhile(gateway: Start, origin: Origin) -> None:
