@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from gwproxy.config.callers import Limit, RateLimit
 from gwproxy.config.either import hosts_of, methods_of
 from gwproxy.config.routes import Aggregation, Route
@@ -64,7 +66,12 @@ def limits_of_callers(config: Config, one: Route | Aggregation, *, tenants: bool
 def failures_of(config: Config) -> tuple[LimitSpec, ...]:
     """The limit of failed authentications, of each address."""
     limit = config.limits.auth_failures
-    return () if limit is None else tuple(_specs("auth_failures", "auth_failures", limit, "address"))
+    if limit is None:
+        return ()
+    if (limit.on_failure or config.state.on_failure) == "deny":
+        # Nobody is let in by it, so that there is nothing to deny: what is left is to go on counting.
+        limit = replace(limit, on_failure="local")
+    return tuple(_specs("auth_failures", "auth_failures", limit, "address"))
 
 
 def _services(one: Route | Aggregation) -> tuple[str, ...]:
