@@ -96,7 +96,7 @@ class Offline:
 
 def prover_of(snapshot: Snapshot, route: CompiledRoute) -> Authenticate | None:
     """What proves the callers of `route`."""
-    return Provers(snapshot.auth, Offline(), None, lambda *_: _nobody).of(route)
+    return Provers(snapshot.auth, Offline(), None, lambda *_: _nobody, snapshot.forged).of(route)
 
 
 async def _nobody(lines: bytes, exchange: Exchange) -> NoReturn:

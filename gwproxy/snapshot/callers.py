@@ -60,7 +60,7 @@ class Provers:
 
     def __init__(
         self, auth: AuthSpec | None, live: KeySources, failures: Plan | None, inquire: Inquire,
-        forged: Forged | None = None,
+        forged: Forged | None,
     ) -> None:  # fmt: skip
         self._auth = auth
         self._failures = failures

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gwproxy.cli.for_caller import prover_of
+from gwproxy.config.load import loads
+from gwproxy.snapshot.compile import compile
 from tests.auth.attacking import Start, get
 from tests.support.origin import Origin
 
@@ -68,3 +71,10 @@ async def test_other_routes_are_as_they_were(gateway: Start, origin: Origin) -> 
     answer = await gw.ask(get("/known", *FORGED))
     assert (answer.status, answer.headers.named("WWW-Authenticate")) == (401, ["Bearer"])
     assert origin.seen == []
+
+
+def test_explain_takes_the_same_away():
+    text = IDENTITY % "jwt" + 'header = "X-Who"\n' + ROUTES % ""
+    snapshot = compile(loads(text, environ={"ORIGIN": "http://localhost:1"}))
+    by_path = {route.template: prover_of(snapshot, route) for route in snapshot.routes}
+    assert [path for path, prover in by_path.items() if prover is not None] == ["/open"]
