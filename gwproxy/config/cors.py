@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Struct
 
 from gwproxy.config.forms import HeaderName, MethodName, Text, says
 from gwproxy.config.units import Duration
+
+ANY: Final = "*"
+NULL: Final = "null"
+# Fetch, section 2.2.1: what pages of other origins always could send.
+SAFELISTED: Final = ("GET", "HEAD", "POST")
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,7 +28,7 @@ class Cors(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     allow_methods: Annotated[
         tuple[MethodName, ...],
         says('Methods they may use; GET, HEAD and POST are always among them. "*" is any.'),
-    ] = ("GET", "HEAD", "POST")
+    ] = SAFELISTED
     allow_headers: Annotated[
         tuple[HeaderName, ...], says('Headers they may send; "*" is any but Authorization.')
     ] = ()

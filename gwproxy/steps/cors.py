@@ -12,18 +12,14 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from gwproxy.config.cors import Cors
+from gwproxy.config.cors import ANY, NULL, SAFELISTED, Cors
 from gwproxy.exchange import Exchange, Reply
 from gwproxy.replies import fixed
 from gwproxy.wire.fields import Fields
 
-ANY: Final = "*"
-NULL: Final = "null"
 ORIGIN: Final = b"origin"
 METHOD: Final = b"access-control-request-method"
 HEADERS: Final = b"access-control-request-headers"
-# Fetch, section 2.2.1: what pages of other origins always could send.
-SAFELISTED: Final = frozenset((b"GET", b"HEAD", b"POST"))
 MAX_REMEMBERED: Final = 1024
 MAX_REMEMBERED_ORIGIN: Final = 256
 
@@ -48,7 +44,7 @@ class Policy:
         written = [serialized(origin) for origin in cors.allow_origins]
         self._origins = frozenset(written)
         self._wildcards = _matcher(written)
-        self._methods = SAFELISTED.union(method.encode() for method in cors.allow_methods)
+        self._methods = frozenset(method.encode() for method in (*SAFELISTED, *cors.allow_methods))
         self._headers = frozenset(header.lower().encode() for header in cors.allow_headers)
         # With credentials "*" is a name like any other; `check` refuses it there.
         named = cors.allow_credentials

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gwproxy.config.cors import Cors
+from gwproxy.config.cors import ANY, NULL, SAFELISTED, Cors
 from gwproxy.config.either import all_routes, methods_of
 from gwproxy.config.loaded import Loaded
 from gwproxy.config.problems import Key, Problem, show
 from gwproxy.config.rules.urls import ORIGIN, url_fault
 
-ANY = "*"
-NULL = "null"
-# Fetch, section 2.2.1: what pages of other origins always could send.
-ALWAYS = frozenset(("GET", "HEAD", "POST"))
 _LISTS = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
 
 
@@ -68,7 +64,7 @@ def methods(loaded: Loaded) -> Iterator[Problem]:
         cors, asked = route.cors, methods_of(route)
         if cors is None or not cors.allow_origins:
             continue
-        if ALWAYS.union(cors.allow_methods).isdisjoint(asked) and ANY not in (*asked, *cors.allow_methods):
+        if not {ANY, *SAFELISTED, *cors.allow_methods}.intersection(asked) and ANY not in cors.allow_methods:
             hint = f"no page may ask: add {' or '.join(map(show, asked))} to allow_methods"
             yield loaded.problem("no_effect", (*key, "cors"), hint=hint)
 
