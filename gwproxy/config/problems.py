@@ -173,12 +173,17 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant; empty where none is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), "")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Name the nearest known name, or all of them where none is near and they are few."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = nearest(name, names)
     if near:
-        return f'did you mean "{near[0]}"?'
+        return f'did you mean "{near}"?'
     if not names:
         return "there are none"
     return f"known: {', '.join(names)}" if len(names) <= 12 else ""

@@ -18,7 +18,7 @@ from gwproxy.config.describe import cure, describe, is_secret, members, peel, sh
 from gwproxy.config.forms import Choice
 from gwproxy.config.placeholders import PlaceholderError, has_placeholder
 from gwproxy.config.places import Places
-from gwproxy.config.problems import Key, Problem, did_you_mean, dotted, show
+from gwproxy.config.problems import Key, Problem, did_you_mean, dotted, nearest, show
 from gwproxy.config.scalars import Misfit, scalar
 
 type_info = cache(mi.type_info)
@@ -95,17 +95,16 @@ class Walk:
 
     def _unknown(self, name: str, fields: Mapping[str, mi.Field], key: Key, hint: str) -> str:
         """Note a key that the table does not have; return the one that was probably meant, or nothing."""
-        hint = hint or did_you_mean(name, fields)
-        self._add("unknown_key", key, hint=hint)
-        meant = hint.split('"')[1] if '"' in hint else ""
+        meant = "" if hint else nearest(name, fields)
+        self._add("unknown_key", key, hint=hint or did_you_mean(name, fields))
         self.unsound.add((*key[:-1], meant or name))
         return meant
 
     def _unknown_setting(self, name: str, known: list[str], key: Key) -> None:
         """Note what stands among tables that have names of their own, and is neither one of these nor a setting."""
-        hint = did_you_mean(name, known)
-        if '"' in hint:
-            self.unsound.add((*key[:-1], hint.split('"')[1]))
+        hint, meant = did_you_mean(name, known), nearest(name, known)
+        if meant:
+            self.unsound.add((*key[:-1], meant))
         else:
             # It may be meant for either, so nothing can be said of what is missing here.
             self.unsound.add(key[:-1])
