@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -50,7 +51,7 @@ class Timer:
         self._handle.cancel()
 
 
-class Errand:
+class Errand(ABC):
     """One thing that one server after another is asked, within one time-out, until it is answered or given up.
 
     `hops`: how often it was sent on; `asking`: to a node that is only about to have the slot; `sent`: a server is to
@@ -69,26 +70,26 @@ class Errand:
         self.hops = 0
 
     @property
+    @abstractmethod
     def over(self) -> bool:
         """Whether nobody waits for it any more."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def slot(self) -> int:
         """Where its keys are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self, *verb: str | bytes) -> tuple[Any, ...]:
         """What is sent; `verb` is what limits are decided by."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, answer: Any) -> None:
         """The server's answer; after the time-out nobody's any more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def give_up(self, why: str) -> None:
         """There will be no answer that helps."""
-        raise NotImplementedError
 
     def begin(self, server: Asked, number: int, timeout_s: float) -> None:
         """`server` is asked now. The time-out is of the whole, however many are asked."""

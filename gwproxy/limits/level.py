@@ -6,6 +6,7 @@ at least that long. No timer walks the table, and no list of who came when is ke
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from copy import deepcopy
 from itertools import islice
 from typing import Final, Generic, Protocol, Self, TypeVar
@@ -48,7 +49,7 @@ class Level(Protocol):
         """In which time there will be more permits left than now; 0 where none are used."""
 
 
-class Table(Generic[S]):
+class Table(ABC, Generic[S]):
     """What is known of each caller: a bounded number of entries, each for at least `keep_us` after it was used last."""
 
     __slots__ = (
@@ -132,8 +133,8 @@ class Table(Generic[S]):
             if state is not None:
                 return who, state
 
-    def _blocked(self, state: S, now: int) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _blocked(self, state: S, now: int) -> bool: ...
 
     def sweep(self, most: int) -> int:
         """Free up to `most` entries that nobody needs any more, and give their number."""

@@ -27,8 +27,7 @@ def unusable_files(loaded: Loaded) -> Iterator[Problem]:
                 found = loaded.shown_path(key, getattr(tls, word))
                 yield loaded.problem("unreadable_file", key, found=found, hint=fault)
     for name, method in loaded.config.auth.methods.items():
-        fault = _certificate_fault(method.ca) if isinstance(method, Jwt) else ""
-        if isinstance(method, Jwt) and fault:
+        if isinstance(method, Jwt) and (fault := _certificate_fault(method.ca)):
             key = ("auth", name, "ca")
             yield loaded.problem("unreadable_file", key, found=loaded.shown_path(key, method.ca), hint=fault)
 
